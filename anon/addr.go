@@ -1,8 +1,8 @@
 package anon
 
 import (
-	"crypto/sha3"
 	"crypto/sha256"
+	"crypto/sha3"
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
