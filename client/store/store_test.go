@@ -1,0 +1,153 @@
+package store_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sotto/client/store"
+)
+
+func sample() store.Record {
+	return store.Record{
+		InfoHash: [20]byte{1, 2, 3}, Dir: "/data", Info: []byte("d4:name1:xe"), Magnet: "magnet:?x",
+	}
+}
+
+func file(dir string) string {
+	return filepath.Join(dir, "torrents", "0102030000000000000000000000000000000000.json")
+}
+
+func TestRoundTrip(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	s, err := store.Open(dir)
+	require.NoError(t, err)
+	_, err = s.Load([20]byte{1, 2, 3})
+	require.ErrorIs(t, err, fs.ErrNotExist)
+
+	require.NoError(t, s.Save(sample()))
+	changed := sample()
+	changed.Info = nil
+	require.NoError(t, s.Save(changed))
+	got, err := s.Load([20]byte{1, 2, 3})
+	require.NoError(t, err)
+	require.Equal(t, changed, got)
+
+	require.NoError(t, s.Remove([20]byte{1, 2, 3}))
+	require.NoError(t, s.Remove([20]byte{1, 2, 3}))
+	_, err = s.Load([20]byte{1, 2, 3})
+	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+func TestOnlyTheOwnerCanRead(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	s, err := store.Open(dir)
+	require.NoError(t, err)
+	require.NoError(t, s.Save(sample()))
+	for path, want := range map[string]fs.FileMode{filepath.Join(dir, "torrents"): 0o700, file(dir): 0o600} {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, want, info.Mode().Perm(), path)
+	}
+}
+
+// A record cut at any byte, or with any one byte changed, is an error or the
+// same download; never a panic and never another torrent or folder.
+func TestDamageIsNoticed(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.Open(dir)
+	require.NoError(t, err)
+	require.NoError(t, s.Save(sample()))
+	raw, err := os.ReadFile(file(dir))
+	require.NoError(t, err)
+	for i := range raw {
+		require.NoError(t, os.WriteFile(file(dir), raw[:i], 0o600))
+		_, err := s.Load(sample().InfoHash)
+		require.ErrorIs(t, err, store.ErrDamaged, "cut at %d", i)
+	}
+	for _, text := range []string{"", "null", "[]", "{}", `{"version":1}`, `{"version":0,"info_hash":"00","dir":"/"}`,
+		strings.Replace(string(raw), "/data", "data", 1), strings.Replace(string(raw), "0102", "0202", 1)} {
+		require.NoError(t, os.WriteFile(file(dir), []byte(text), 0o600))
+		_, err := s.Load(sample().InfoHash)
+		require.ErrorIs(t, err, store.ErrDamaged, text)
+	}
+}
+
+func TestLaterVersionIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.Open(dir)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file(dir), []byte(`{"version":2}`), 0o600))
+	_, err = s.Load(sample().InfoHash)
+	require.ErrorIs(t, err, store.ErrVersion)
+	raw, err := os.ReadFile(file(dir))
+	require.NoError(t, err)
+	require.Equal(t, `{"version":2}`, string(raw))
+}
+
+func TestLockIsPerTorrentAndEndsWithItsHolder(t *testing.T) {
+	s, err := store.Open(t.TempDir())
+	require.NoError(t, err)
+	unlock, err := s.Lock([20]byte{1})
+	require.NoError(t, err)
+	_, err = s.Lock([20]byte{1})
+	require.ErrorIs(t, err, store.ErrBusy)
+	other, err := s.Lock([20]byte{2})
+	require.NoError(t, err)
+	other()
+	unlock()
+	unlock, err = s.Lock([20]byte{1})
+	require.NoError(t, err)
+	unlock()
+}
+
+// The holder is killed while it has the lock: nothing is left behind.
+func TestLockEndsWithAKilledProcess(t *testing.T) {
+	const key = "SOTTO_TEST_LOCK_DIR"
+	if dir := os.Getenv(key); dir != "" {
+		s, err := store.Open(dir)
+		require.NoError(t, err)
+		_, err = s.Lock([20]byte{1})
+		require.NoError(t, err)
+		os.Stdout.WriteString("locked\n")
+		time.Sleep(time.Hour) // until killed
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestLockEndsWithAKilledProcess$")
+	cmd.Env = append(os.Environ(), key+"="+dir)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = out.Read(make([]byte, 64))
+	require.NoError(t, err)
+	s, err := store.Open(dir)
+	require.NoError(t, err)
+	_, err = s.Lock([20]byte{1})
+	require.ErrorIs(t, err, store.ErrBusy)
+	require.NoError(t, cmd.Process.Kill())
+	cmd.Wait()
+	unlock, err := s.Lock([20]byte{1})
+	require.NoError(t, err)
+	unlock()
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte(`{"version":1,"info_hash":"0102030000000000000000000000000000000000","dir":"/d","info":"AAA=","magnet":""}`))
+	dir := f.TempDir()
+	s, err := store.Open(dir)
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		require.NoError(t, os.WriteFile(file(dir), raw, 0o600))
+		rec, err := s.Load(sample().InfoHash)
+		if err == nil {
+			require.True(t, filepath.IsAbs(rec.Dir))
+			require.Equal(t, sample().InfoHash, rec.InfoHash)
+		}
+	})
+}
