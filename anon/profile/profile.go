@@ -34,6 +34,9 @@ type Look struct {
 	UserAgent string
 	// Encryption towards peers.
 	Encryption Encryption
+	// Announce is the shape of an HTTP announce. Its User-Agent header says
+	// what UserAgent says.
+	Announce Announce
 }
 
 var looks = map[anon.Network]Look{
@@ -42,17 +45,17 @@ var looks = map[anon.Network]Look{
 	// id is I2PSnark's, nine zeros and three threes.
 	anon.I2P: {
 		Network: anon.I2P, PeerIDPrefix: "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x03\x03",
-		UserAgent: "I2PSnark", Encryption: Accept,
+		UserAgent: "I2PSnark", Encryption: Accept, Announce: snarkAnnounce,
 	},
 	// Onion streams are encrypted end to end as well. The id and agent are
 	// those of the largest client family in its anonymous mode.
 	anon.Tor: {
 		Network: anon.Tor, PeerIDPrefix: "-LT20C0-",
-		UserAgent: "curl/7.81.0", Encryption: Accept,
+		UserAgent: "curl/7.81.0", Encryption: Accept, Announce: onionAnnounce,
 	},
 	anon.Memory: {
 		Network: anon.Memory, PeerIDPrefix: "-LT20C0-",
-		UserAgent: "curl/7.81.0", Encryption: Accept,
+		UserAgent: "curl/7.81.0", Encryption: Accept, Announce: onionAnnounce,
 	},
 }
 
