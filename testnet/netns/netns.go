@@ -56,7 +56,8 @@ func Inside() bool { return os.Getenv(marker) != "" }
 
 // Run starts this executable again in fresh network and mount namespaces and
 // waits for it. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on; when we
-// die, however we die, the kernel kills it.
+// die, however we die, the kernel kills it. It is in a process group of its
+// own and so must not read from a terminal.
 //
 // The code is the inner process's exit status, or 128 and the signal number
 // when a signal ended it. An error means that it never ran; the error is
@@ -155,6 +156,9 @@ func command(c Config, here string, attr *syscall.SysProcAttr) *exec.Cmd {
 	cmd.Env = append(append([]string(nil), env...), marker+"="+here)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Stdout, c.Stderr
 	attr.Pdeathsig = syscall.SIGKILL
+	// A group of its own, else Ctrl-C at a terminal would arrive twice: from
+	// the terminal and passed on by us.
+	attr.Setpgid = true
 	cmd.SysProcAttr = attr
 	return cmd
 }
