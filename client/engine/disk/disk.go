@@ -1,0 +1,336 @@
+// Package disk keeps the bytes of one torrent in files below one folder and
+// knows which of its pieces are good.
+//
+// It refuses to leave its folder (names are checked, the folder is an os.Root,
+// symbolic links are not followed), to overwrite a file that is not this
+// torrent's, and to believe anything but a hash made in this run: nothing
+// about completeness is ever written down. What is on disk is therefore valid
+// at every instant, and a crash costs at most the piece being written.
+//
+// A file lives as name.sotto-part until every piece in it is verified; then it
+// is synced and renamed. A finished file that turns out damaged goes back to
+// its part name, but only if at least one piece of it still is this torrent's.
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sort"
+	"sync"
+)
+
+// ErrInTheWay: a file, folder or link that is not this torrent's has the name
+// of one of its files. Nothing was changed.
+var ErrInTheWay = errors.New("something else already has a file's name")
+
+// Options say what to keep where.
+type Options struct {
+	// Dir is the data folder. It is made when missing, unless ReadOnly.
+	Dir   string
+	Files []File
+	// PieceLength in bytes, at least 1 unless there is no data at all.
+	PieceLength int64
+	// ReadOnly opens nothing for writing and renames nothing.
+	ReadOnly bool
+	// OnError is told, once, of the first fault of the disk. No write is
+	// tried after it. It must not call back into Data.
+	OnError func(error)
+}
+
+// Data is a torrent's bytes. All methods may be called concurrently.
+type Data struct {
+	opts  Options
+	root  *os.Root
+	total int64
+	files []*file
+
+	// writeAt is (*os.File).WriteAt; tests put a full disk in its place.
+	writeAt func(f *os.File, p []byte, off int64) (int, error)
+
+	// names is held for reading while a file is used under its name, and for
+	// writing while names change.
+	names  sync.RWMutex
+	closed bool
+
+	mu       sync.Mutex
+	pieces   []state
+	known    int
+	good     int
+	verified int64
+	fault    error
+	checked  chan struct{}
+	done     chan struct{}
+}
+
+type state uint8
+
+const (
+	unknown state = iota
+	bad
+	good
+)
+
+type where uint8
+
+const (
+	absent where = iota
+	part
+	final
+)
+
+// file is one file and its place. Place and dirty are guarded by Data.names
+// (dirty may also be set under the read lock plus Data.mu).
+type file struct {
+	File
+	path  string
+	at    where
+	dirty bool
+}
+
+// Progress is what is known of the pieces now.
+type Progress struct {
+	Total, Verified int64 // bytes
+	Pieces          int
+	Known           int // pieces whose state is known; less than Pieces while checking
+	Good            int
+}
+
+// Open checks the names, looks at what is there, and makes empty files. It
+// reads no data: every piece is unknown until Mark. The caller must Close.
+func Open(o Options) (*Data, error) {
+	paths, err := checkPaths(o.Files)
+	if err != nil {
+		return nil, err
+	}
+	d := &Data{
+		opts: o, checked: make(chan struct{}), done: make(chan struct{}),
+		writeAt: (*os.File).WriteAt,
+	}
+	for i, f := range o.Files {
+		if f.Length < 0 || f.Offset < d.total {
+			return nil, &NameError{i, "a length or offset that makes no sense"}
+		}
+		d.files = append(d.files, &file{File: f, path: paths[i]})
+		d.total = f.Offset + f.Length
+	}
+	if d.total > 0 && o.PieceLength < 1 {
+		return nil, errors.New("piece length below one byte")
+	}
+	if d.total > 0 {
+		d.pieces = make([]state, (d.total+o.PieceLength-1)/o.PieceLength)
+	}
+	if err := d.openRoot(); err != nil {
+		return nil, fmt.Errorf("open data folder: %w", bare(err))
+	}
+	for i, f := range d.files {
+		if err := d.find(f); err != nil {
+			d.root.Close()
+			return nil, fmt.Errorf("open file %d of the torrent: %w", i, bare(err))
+		}
+	}
+	d.mu.Lock()
+	d.announce()
+	d.mu.Unlock()
+	return d, nil
+}
+
+func (d *Data) openRoot() (err error) {
+	if !d.opts.ReadOnly {
+		if err := os.MkdirAll(d.opts.Dir, 0o755); err != nil {
+			return err
+		}
+	}
+	d.root, err = os.OpenRoot(d.opts.Dir)
+	return err
+}
+
+// find looks for f under its two names and settles where it is.
+func (d *Data) find(f *file) error {
+	switch size, err := d.lookup(f.path); {
+	case err == nil && size > f.Length:
+		return ErrInTheWay
+	case err == nil:
+		f.at = final
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	switch {
+	case d.opts.ReadOnly && f.Length == 0:
+		return fs.ErrNotExist // no piece would tell
+	case d.opts.ReadOnly:
+		return nil
+	case f.Length == 0:
+		return d.makeEmpty(f)
+	}
+	switch _, err := d.lookup(partPath(f.path)); {
+	case err == nil:
+		f.at = part
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return nil
+}
+
+// Checked is closed once the state of every piece is known.
+func (d *Data) Checked() <-chan struct{} { return d.checked }
+
+// Done is closed once every piece is good and every file has its final name.
+func (d *Data) Done() <-chan struct{} { return d.done }
+
+// Progress returns a snapshot.
+func (d *Data) Progress() Progress {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return Progress{d.total, d.verified, len(d.pieces), d.known, d.good}
+}
+
+// State reports whether a piece's state is known, and whether it is good.
+func (d *Data) State(piece int) (known, isGood bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.pieces[piece]
+	return s != unknown, s == good
+}
+
+// Mark records that a piece's hash was, or was not, right. Finished files get
+// their final names here.
+func (d *Data) Mark(piece int, isGood bool) error {
+	d.mu.Lock()
+	old, now := d.pieces[piece], bad
+	if isGood {
+		now = good
+	}
+	d.pieces[piece] = now
+	if old == unknown {
+		d.known++
+	}
+	if (old == good) != isGood {
+		n := d.PieceLength(piece)
+		if isGood {
+			d.good, d.verified = d.good+1, d.verified+n
+		} else {
+			d.good, d.verified = d.good-1, d.verified-n
+		}
+	}
+	d.mu.Unlock()
+	if isGood {
+		if err := d.promote(piece); err != nil {
+			return d.failed(fmt.Errorf("finish a file: %w", bare(err)))
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.announce()
+	return nil
+}
+
+// announce closes the channels whose time has come. d.mu is held.
+func (d *Data) announce() {
+	if d.known == len(d.pieces) {
+		closeOnce(d.checked)
+		if d.good == len(d.pieces) {
+			closeOnce(d.done)
+		}
+	}
+}
+
+func closeOnce(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+		close(c)
+	}
+}
+
+// PieceLength counts the bytes of files in a piece; gaps do not count.
+func (d *Data) PieceLength(piece int) (n int64) {
+	begin := int64(piece) * d.opts.PieceLength
+	for s := range d.locate(begin, d.opts.PieceLength) {
+		n += s.n
+	}
+	return n
+}
+
+// segment is a run of bytes inside one file.
+type segment struct {
+	f      *file
+	off, n int64
+}
+
+// locate yields the parts of files that lie in [off, off+n).
+func (d *Data) locate(off, n int64) func(func(segment) bool) {
+	first := sort.Search(len(d.files), func(i int) bool {
+		return d.files[i].Offset+d.files[i].Length > off
+	})
+	return func(yield func(segment) bool) {
+		for _, f := range d.files[first:] {
+			from, to := max(off, f.Offset), min(off+n, f.Offset+f.Length)
+			if f.Offset >= off+n {
+				return
+			}
+			if from < to && !yield(segment{f, from - f.Offset, to - from}) {
+				return
+			}
+		}
+	}
+}
+
+// failed remembers the first fault and returns it.
+func (d *Data) failed(err error) error {
+	d.mu.Lock()
+	first := d.fault == nil
+	if first {
+		d.fault = err
+	}
+	err = d.fault
+	d.mu.Unlock()
+	if first && d.opts.OnError != nil {
+		d.opts.OnError(err)
+	}
+	return err
+}
+
+func (d *Data) faulted() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.fault
+}
+
+// Close syncs what was written and lets go of the folder. It waits for reads
+// and writes in progress; later ones return fs.ErrClosed. Idempotent.
+func (d *Data) Close() error {
+	d.names.Lock()
+	defer d.names.Unlock()
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	var errs []error
+	for _, f := range d.files {
+		errs = append(errs, bare(d.sync(f)))
+	}
+	return errors.Join(append(errs, d.root.Close())...)
+}
+
+// bare takes the path out of an error: file names are not for logs.
+func bare(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	var le *os.LinkError
+	if errors.As(err, &le) {
+		return le.Err
+	}
+	return err
+}
+
+var _ interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+} = (*Data)(nil)

@@ -1,0 +1,314 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+// lookup returns the size of the regular file at p. A symbolic link anywhere
+// on the way, or anything else that is not a plain file, is ErrInTheWay.
+func (d *Data) lookup(p string) (int64, error) {
+	parts := strings.Split(p, "/")
+	for i := range parts {
+		info, err := d.root.Lstat(path.Join(parts[:i+1]...))
+		if err != nil {
+			return 0, err
+		}
+		last := i == len(parts)-1
+		if last && info.Mode().IsRegular() {
+			return info.Size(), nil
+		}
+		if last || !info.IsDir() {
+			return 0, ErrInTheWay
+		}
+	}
+	return 0, fs.ErrNotExist
+}
+
+// create makes a file that is not there, and its folders. The second lookup
+// is for a link that somebody slipped in between; os.Root would still hold
+// such a link inside the folder.
+func (d *Data) create(p string) (*os.File, error) {
+	if err := d.root.MkdirAll(path.Dir(p), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := d.root.OpenFile(p, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.lookup(p); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d *Data) makeEmpty(f *file) error {
+	h, err := d.create(f.path)
+	if err != nil {
+		return err
+	}
+	f.at = final
+	return h.Close()
+}
+
+func (f *file) name() string {
+	if f.at == part {
+		return partPath(f.path)
+	}
+	return f.path
+}
+
+// ReadAt reads bytes of the torrent. io.EOF means the bytes are not there
+// (yet); any other error is a fault of the disk and has been reported.
+func (d *Data) ReadAt(p []byte, off int64) (n int, err error) {
+	d.names.RLock()
+	defer d.names.RUnlock()
+	if d.closed {
+		return 0, fs.ErrClosed
+	}
+	for s := range d.locate(off, int64(len(p))) {
+		m, err := d.read(s, p[n:n+int(s.n)])
+		n += m
+		if errors.Is(err, io.EOF) {
+			return n, io.EOF
+		}
+		if err != nil {
+			return n, d.failed(fmt.Errorf("read data: %w", bare(err)))
+		}
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// read fills p from one file. Files are opened for each call: names change
+// under way, a torrent may have more files than we may have descriptors, and
+// next to these networks the cost is nothing.
+func (d *Data) read(s segment, p []byte) (int, error) {
+	if s.f.at == absent {
+		return 0, io.EOF
+	}
+	h, err := d.root.Open(s.f.name())
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, io.EOF
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer h.Close()
+	n, err := h.ReadAt(p, s.off)
+	if n == len(p) {
+		err = nil
+	}
+	return n, err
+}
+
+// WriteAt writes bytes of the torrent. After the first fault every call fails
+// with it, so that a full disk is not tried again and again.
+func (d *Data) WriteAt(p []byte, off int64) (n int, err error) {
+	if err := d.faulted(); err != nil {
+		return 0, err
+	}
+	if d.opts.ReadOnly {
+		return 0, d.failed(fs.ErrPermission)
+	}
+	if err := d.makeRoom(off, int64(len(p))); err != nil {
+		return 0, d.failed(fmt.Errorf("write data: %w", bare(err)))
+	}
+	d.names.RLock()
+	defer d.names.RUnlock()
+	if d.closed {
+		return 0, fs.ErrClosed
+	}
+	for s := range d.locate(off, int64(len(p))) {
+		m, err := d.write(s, p[n:n+int(s.n)])
+		n += m
+		if err != nil {
+			return n, d.failed(fmt.Errorf("write data: %w", bare(err)))
+		}
+	}
+	if n < len(p) {
+		return n, io.ErrShortWrite
+	}
+	return n, nil
+}
+
+func (d *Data) write(s segment, p []byte) (int, error) {
+	h, err := d.root.OpenFile(s.f.name(), os.O_WRONLY, 0)
+	if err != nil {
+		return 0, err
+	}
+	d.mu.Lock()
+	s.f.dirty = true
+	d.mu.Unlock()
+	n, err := d.writeAt(h, p, s.off)
+	return n, errors.Join(err, h.Close())
+}
+
+// makeRoom sees to it that every file in the range is at its part name.
+func (d *Data) makeRoom(off, n int64) error {
+	d.names.RLock()
+	ready := true
+	for s := range d.locate(off, n) {
+		ready = ready && s.f.at == part
+	}
+	d.names.RUnlock()
+	if ready {
+		return nil
+	}
+	d.names.Lock()
+	defer d.names.Unlock()
+	if d.closed {
+		return fs.ErrClosed
+	}
+	for s := range d.locate(off, n) {
+		if err := d.toPart(s.f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// toPart creates f, or takes its final name away again. d.names is held for
+// writing.
+func (d *Data) toPart(f *file) error {
+	switch f.at {
+	case part:
+		return nil
+	case final:
+		if !d.ours(f) {
+			return ErrInTheWay
+		}
+		if err := d.rename(f.path, partPath(f.path)); err != nil {
+			return err
+		}
+	case absent:
+		h, err := d.create(partPath(f.path))
+		if err != nil {
+			return err
+		}
+		if err := h.Close(); err != nil {
+			return err
+		}
+	}
+	f.at = part
+	return nil
+}
+
+// rename does not overwrite: os.Root has no such rename, so it looks first.
+func (d *Data) rename(from, to string) error {
+	if _, err := d.root.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
+		return ErrInTheWay
+	}
+	return d.root.Rename(from, to)
+}
+
+// ours reports whether at least one piece of f was verified in this run.
+func (d *Data) ours(f *file) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first, last := d.span(f)
+	for _, s := range d.pieces[first : last+1] {
+		if s == good {
+			return true
+		}
+	}
+	return false
+}
+
+// span returns the first and last piece of a file that is not empty.
+func (d *Data) span(f *file) (first, last int) {
+	return int(f.Offset / d.opts.PieceLength), int((f.Offset + f.Length - 1) / d.opts.PieceLength)
+}
+
+func (d *Data) allGood(f *file) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first, last := d.span(f)
+	for _, s := range d.pieces[first : last+1] {
+		if s != good {
+			return false
+		}
+	}
+	return true
+}
+
+// promote gives final names to the files that piece completed. Before, it
+// syncs these files and all that share a piece with them: a final name found
+// after a power cut must mean that its pieces can be verified again.
+func (d *Data) promote(piece int) error {
+	if d.opts.ReadOnly {
+		return nil
+	}
+	d.names.Lock()
+	defer d.names.Unlock()
+	if d.closed {
+		return nil
+	}
+	var ready []*file
+	for s := range d.locate(int64(piece)*d.opts.PieceLength, d.opts.PieceLength) {
+		if s.f.at == part && d.allGood(s.f) {
+			ready = append(ready, s.f)
+		}
+	}
+	for _, f := range ready {
+		first, last := d.span(f)
+		for _, edge := range [2]int{first, last} {
+			for s := range d.locate(int64(edge)*d.opts.PieceLength, d.opts.PieceLength) {
+				if err := d.sync(s.f); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, f := range ready {
+		if err := d.finish(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Data) finish(f *file) error {
+	size, err := d.lookup(partPath(f.path))
+	if err != nil {
+		return err
+	}
+	if size > f.Length { // somebody else's part file was longer
+		h, err := d.root.OpenFile(partPath(f.path), os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(h.Truncate(f.Length), h.Close()); err != nil {
+			return err
+		}
+	}
+	if err := d.rename(partPath(f.path), f.path); err != nil {
+		return err
+	}
+	f.at = final
+	return nil
+}
+
+// sync flushes f if it was written to. d.names is held for writing.
+func (d *Data) sync(f *file) error {
+	if !f.dirty {
+		return nil
+	}
+	h, err := d.root.OpenFile(f.name(), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(h.Sync(), h.Close()); err != nil {
+		return err
+	}
+	f.dirty = false
+	return nil
+}
