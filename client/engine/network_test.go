@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha1"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anacrolix/torrent/bencode"
+	"github.com/anacrolix/torrent/metainfo"
+	"github.com/stretchr/testify/require"
+
+	"sotto/anon"
+	"sotto/anon/profile"
+	"sotto/transport"
+	"sotto/transport/memory"
+)
+
+// end is an endpoint of a memory network with a few switches.
+type end struct {
+	transport.Endpoint
+
+	mu    sync.Mutex
+	dials int
+	deny  error                   // what Dial answers, unless nil
+	wrap  func(net.Conn) net.Conn // around dialled streams, unless nil
+}
+
+func open(t testing.TB, n *memory.Network) *end {
+	host := n.Transport()
+	e, err := host.Open(t.Context(), anon.Identity{Network: anon.Memory, Label: anon.NewLabel()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, host.Close()) })
+	return &end{Endpoint: e}
+}
+
+func (e *end) Dial(ctx context.Context, to anon.Addr) (net.Conn, error) {
+	e.mu.Lock()
+	e.dials++
+	deny, wrap := e.deny, e.wrap
+	e.mu.Unlock()
+	if deny != nil {
+		return nil, deny
+	}
+	c, err := e.Endpoint.Dial(ctx, to)
+	if err == nil && wrap != nil {
+		c = wrap(c)
+	}
+	return c, err
+}
+
+func (e *end) dialled() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.dials
+}
+
+// sample is a torrent of a few files, one of them empty, none on a piece's
+// border.
+type sample struct {
+	info  []byte
+	hash  [20]byte
+	files map[string][]byte // by path below Dir
+	size  int64
+}
+
+const sampleName = "sample"
+
+func newSample(t testing.TB, pieceLength int64, sizes ...int) sample {
+	s := sample{files: make(map[string][]byte)}
+	info := metainfo.Info{Name: sampleName, PieceLength: pieceLength}
+	dir := t.TempDir()
+	for i, n := range sizes {
+		name := filepath.Join("dir", string(rune('a'+i)))
+		data := make([]byte, n)
+		for j := range data {
+			data[j] = byte(rand.Uint32())
+		}
+		s.files[filepath.Join(sampleName, name)] = data
+		s.size += int64(n)
+		info.Files = append(info.Files, metainfo.FileInfo{Path: []string{"dir", string(rune('a' + i))}, Length: int64(n)})
+	}
+	s.write(t, dir)
+	require.NoError(t, info.GeneratePieces(func(fi metainfo.FileInfo) (io.ReadCloser, error) {
+		return os.Open(filepath.Join(append([]string{dir, sampleName}, fi.Path...)...))
+	}))
+	s.info = bencode.MustMarshal(info)
+	s.hash = sha1.Sum(s.info)
+	return s
+}
+
+func (s sample) write(t testing.TB, dir string) {
+	for name, data := range s.files {
+		p := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o755))
+		require.NoError(t, os.WriteFile(p, data, 0o644))
+	}
+}
+
+// requireIn checks that dir has the files and nothing else.
+func (s sample) requireIn(t testing.TB, dir string) {
+	t.Helper()
+	for name, data := range s.files {
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, sha1.Sum(data), sha1.Sum(got), name)
+	}
+	require.NoError(t, filepath.WalkDir(dir, func(p string, e os.DirEntry, err error) error {
+		if !e.IsDir() {
+			rel, _ := filepath.Rel(dir, p)
+			require.Contains(t, s.files, rel)
+		}
+		return err
+	}))
+}
+
+func (s sample) options(t testing.TB, e *end, dir string) Options {
+	look, err := profile.For(anon.Memory)
+	require.NoError(t, err)
+	return Options{Endpoint: e, Look: look, InfoHash: s.hash, Info: s.info, Dir: dir}
+}
+
+func (s sample) seeder(t *testing.T, e *end) *Torrent {
+	dir := t.TempDir()
+	s.write(t, dir)
+	o := s.options(t, e, dir)
+	o.ReadOnly = true
+	tor := start(t, o)
+	within(t, tor.Done(), tor)
+	return tor
+}
+
+func start(t *testing.T, o Options) *Torrent {
+	t.Helper()
+	tor, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, tor.Close()) })
+	return tor
+}
+
+const patience = 60 * time.Second
+
+// within waits for c, or says why tor ended instead.
+func within(t *testing.T, c <-chan struct{}, tor *Torrent) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-tor.Failed():
+		select {
+		case <-c:
+		default:
+			t.Fatalf("torrent ended: %v", tor.Err())
+		}
+	case <-time.After(patience):
+		t.Fatalf("nothing happened; %+v", tor.Stats())
+	}
+}
+
+func endsWith(t *testing.T, tor *Torrent) error {
+	t.Helper()
+	select {
+	case <-tor.Failed():
+		return tor.Err()
+	case <-tor.Done():
+		t.Fatal("torrent is done")
+	case <-time.After(patience):
+		t.Fatal("torrent did not end")
+	}
+	return nil
+}
