@@ -1,6 +1,7 @@
 package bencode
 
 import (
+	"bytes"
 	"iter"
 	"strconv"
 )
@@ -48,7 +49,7 @@ func (v Value) Int() (int64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseInt(string(v.raw[1:len(v.raw)-1]), 10, 64)
-	return n, err == nil
+	return n, err == nil // never an error: Parse has read it before
 }
 
 // Bytes returns a string's bytes, which alias the input, and whether v is a
@@ -57,9 +58,7 @@ func (v Value) Bytes() ([]byte, bool) {
 	if v.Kind() != String {
 		return nil, false
 	}
-	s := scanner{v.raw}
-	b, _, err := s.text(0)
-	return b, err == nil
+	return v.raw[bytes.IndexByte(v.raw, ':')+1:], true
 }
 
 // Items yields the items of a list in order; nothing for another kind.
@@ -68,10 +67,9 @@ func (v Value) Items() iter.Seq[Value] {
 		if v.Kind() != List {
 			return
 		}
-		s := scanner{v.raw}
 		for at := 1; at < len(v.raw)-1; {
-			end, err := s.value(at, 0)
-			if err != nil || !yield(Value{v.raw[at:end]}) {
+			end := skip(v.raw, at)
+			if !yield(Value{v.raw[at:end]}) {
 				return
 			}
 			at = end
@@ -86,14 +84,11 @@ func (v Value) Entries() iter.Seq2[[]byte, Value] {
 		if v.Kind() != Dict {
 			return
 		}
-		s := scanner{v.raw}
 		for at := 1; at < len(v.raw)-1; {
-			key, start, err := s.text(at)
-			if err != nil {
-				return
-			}
-			end, err := s.value(start, 0)
-			if err != nil || !yield(key, Value{v.raw[start:end]}) {
+			start := skip(v.raw, at)
+			key, _ := Value{v.raw[at:start]}.Bytes()
+			end := skip(v.raw, start)
+			if !yield(key, Value{v.raw[start:end]}) {
 				return
 			}
 			at = end
@@ -106,11 +101,40 @@ func (v Value) Entries() iter.Seq2[[]byte, Value] {
 // many keys of a big one, range over Entries.
 func (v Value) Get(key string) Value {
 	for k, val := range v.Entries() {
-		if string(k) == key {
-			return val
+		if string(k) >= key {
+			if string(k) == key {
+				return val
+			}
+			break // keys ascend
 		}
 	}
 	return Value{}
+}
+
+// skip returns where the value at pos ends. b was checked by Parse: without
+// that nothing here holds.
+func skip(b []byte, pos int) int {
+	for depth := 0; ; {
+		switch c := b[pos]; c {
+		case 'i':
+			pos += bytes.IndexByte(b[pos:], 'e') + 1
+		case 'l', 'd':
+			depth++
+			pos++
+		case 'e':
+			depth--
+			pos++
+		default:
+			n := 0
+			for ; b[pos] != ':'; pos++ {
+				n = n*10 + int(b[pos]-'0')
+			}
+			pos += 1 + n
+		}
+		if depth == 0 {
+			return pos
+		}
+	}
 }
 
 // AppendInt appends an integer to b and returns the longer slice. Together
