@@ -1,0 +1,143 @@
+package metainfo
+
+import (
+	"encoding/base32"
+	"encoding/hex"
+	"net/url"
+	"strings"
+)
+
+const magnetPrefix = "magnet:?"
+
+// ParseMagnet reads a magnet link (BEP 9). Trackers and peers outside our
+// networks, and everything else that will not be used, are no error but end up
+// in Ignored; the Link may be left with nobody to ask. Errors are *Error, or
+// ErrV2Only.
+func ParseMagnet(s string) (*Link, error) {
+	if len(s) > MaxSize {
+		return nil, magnetError("too long")
+	}
+	if len(s) < len(magnetPrefix) || !strings.EqualFold(s[:len(magnetPrefix)], magnetPrefix) {
+		return nil, magnetError(`does not start with "magnet:?"`)
+	}
+	m := magnet{link: &Link{}}
+	for param := range strings.SplitSeq(s[len(magnetPrefix):], "&") {
+		if err := m.param(param); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case !m.v1 && m.v2:
+		return nil, ErrV2Only
+	case !m.v1:
+		return nil, magnetError("names no torrent: xt=urn:btih: is missing")
+	case m.v2:
+		m.link.ignore(KindV2, "", "the torrent is a hybrid: its v1 part is used")
+	}
+	return m.link, nil
+}
+
+func magnetError(problem string) error { return &Error{In: "magnet link", Problem: problem} }
+
+// magnet is a link in the making.
+type magnet struct {
+	link   *Link
+	v1, v2 bool // which kinds of info hash were seen
+}
+
+func (m *magnet) param(param string) error {
+	key, text, _ := strings.Cut(param, "=")
+	key = strings.ToLower(key)
+	if base, number, ok := strings.Cut(key, "."); ok && isNumber(number) {
+		key = base // "tr.1" is "tr"
+	}
+	value, err := url.QueryUnescape(text)
+	if err != nil {
+		if key == "xt" {
+			return magnetError("an info hash with a bad % escape")
+		}
+		m.link.ignore(KindParameter, param, "a bad % escape")
+		return nil
+	}
+	switch key {
+	case "xt":
+		return m.topic(value)
+	case "dn":
+		if m.link.Name == "" {
+			m.link.Name = Printable(value, maxName)
+		}
+	case "tr":
+		m.link.addTracker(value)
+	case "x.pe":
+		m.link.addPeer(value)
+	case "ws":
+		m.link.ignore(KindWebSeed, value, "web seeds are never contacted")
+	case "xs", "as", "mt":
+		m.link.ignore(KindSource, value, "metadata comes from peers only, never from an address in a link")
+	case "so":
+		m.link.ignore(KindSelection, value, "choosing files by link is not supported")
+	}
+	return nil
+}
+
+func (m *magnet) topic(value string) error {
+	urn, hash, _ := cutURN(value)
+	switch urn {
+	case "urn:btmh:":
+		m.v2 = true
+	case "urn:btih:":
+		h, ok := parseHash(hash)
+		if !ok {
+			return magnetError("the info hash is neither 40 hex digits nor 32 base32 characters")
+		}
+		if m.v1 && h != m.link.InfoHash {
+			return magnetError("names two torrents")
+		}
+		m.v1, m.link.InfoHash = true, h
+	}
+	return nil
+}
+
+// cutURN splits "urn:btih:abc" behind its second colon.
+func cutURN(value string) (urn, rest string, ok bool) {
+	const n = len("urn:btih:")
+	if len(value) < n {
+		return "", "", false
+	}
+	return strings.ToLower(value[:n]), value[n:], true
+}
+
+func parseHash(s string) (h [20]byte, ok bool) {
+	var raw []byte
+	var err error
+	switch len(s) {
+	case 40:
+		raw, err = hex.DecodeString(s)
+	case 32:
+		raw, err = base32.StdEncoding.DecodeString(strings.ToUpper(s))
+	}
+	if err != nil || len(raw) != len(h) {
+		return h, false
+	}
+	h = [20]byte(raw)
+	return h, h != [20]byte{}
+}
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// Magnet returns the magnet link of l: its hash, name, trackers and peers, and
+// nothing else. ParseMagnet reads the same back. The text is linkable.
+func (l *Link) Magnet() string {
+	var b strings.Builder
+	b.WriteString(magnetPrefix + "xt=urn:btih:" + hex.EncodeToString(l.InfoHash[:]))
+	if l.Name != "" {
+		b.WriteString("&dn=" + url.QueryEscape(l.Name))
+	}
+	for _, t := range l.Trackers {
+		b.WriteString("&tr=" + url.QueryEscape(t.URL))
+	}
+	for _, p := range l.Peers {
+		b.WriteString("&x.pe=" + url.QueryEscape(p.Reveal()))
+	}
+	return b.String()
+}

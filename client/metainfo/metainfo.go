@@ -1,0 +1,179 @@
+// Package metainfo reads and writes what users hand around: magnet links and
+// torrent files. It keeps what can be used anonymously and says what it leaves
+// aside, and why.
+//
+// It never touches the network and writes nothing to disk; only Open and Build
+// read from it. Every name it returns is safe to create below a folder, and
+// every text it returns from a stranger, other than a file's path, is safe to
+// print. Start reading at Link.
+package metainfo
+
+import (
+	"errors"
+	"fmt"
+
+	"sotto/anon"
+)
+
+// Bounds on what a stranger can make us keep.
+const (
+	MaxSize        = 16 << 20  // bytes of a magnet link, a torrent file, an info dictionary
+	MaxTrackers    = 64        // trackers of a Link
+	MaxPeers       = 64        // peers of a Link
+	MaxFiles       = 100_000   // files of a torrent
+	MaxPieceLength = 256 << 20 // bytes of a piece
+
+	maxPerKind = 16   // Ignored entries of one kind
+	maxURL     = 2048 // bytes of a tracker URL
+	maxName    = 200  // runes of Link.Name
+	maxText    = 80   // runes of Ignored.Text
+)
+
+// ErrV2Only is the error for a torrent that has no BitTorrent v1 part.
+var ErrV2Only = errors.New("v2-only torrents are not supported yet")
+
+// ErrHash is the error for an info dictionary that is not the one asked for.
+var ErrHash = errors.New("the contents do not match the info hash")
+
+// Error says which rule an input breaks. It repeats nothing of the input.
+type Error struct {
+	In      string // "magnet link", "torrent file" or "torrent contents"
+	File    int    // the file at fault, counted from 1; 0 when it is no file's
+	Problem string // in plain English
+}
+
+func (e *Error) Error() string {
+	if e.File > 0 {
+		return fmt.Sprintf("bad %s: file %d: %s", e.In, e.File, e.Problem)
+	}
+	return fmt.Sprintf("bad %s: %s", e.In, e.Problem)
+}
+
+// Link is what is known of a torrent before meeting anybody: which one it is,
+// and whom to ask. Everything in it but Info and the hash is fit to print.
+type Link struct {
+	// InfoHash is the SHA-1 of the info dictionary.
+	InfoHash [20]byte
+	// Name is the display name, already Printable; "" when none was given.
+	Name string
+	// Info is the info dictionary as it stood in the torrent file; nil for a
+	// magnet link. Read it with ParseInfo.
+	Info []byte
+	// Private torrents take peers from their trackers only. A magnet link
+	// never says.
+	Private bool
+	// Trackers are those that can be reached inside a network, without
+	// repetitions, the file's preferred one first, at most MaxTrackers.
+	Trackers []Tracker
+	// Peers are addresses the link names, without repetitions, at most
+	// MaxPeers.
+	Peers []anon.Addr
+	// Ignored lists what is not used, at most 16 of a kind. More counts what
+	// did not fit.
+	Ignored []Ignored
+	More    int
+}
+
+// Kind is the sort of thing that was ignored.
+type Kind string
+
+// What a Link may ignore.
+const (
+	KindTracker   Kind = "tracker"
+	KindPeer      Kind = "peer"
+	KindWebSeed   Kind = "web seed"        // url-list, httpseeds, ws=
+	KindSource    Kind = "metadata source" // xs=, as=, mt=
+	KindNode      Kind = "DHT node"        // nodes
+	KindUpdate    Kind = "update address"  // update-url
+	KindSelection Kind = "file selection"  // so=
+	KindV2        Kind = "v2 part"
+	KindParameter Kind = "parameter" // unreadable parts of a magnet link
+)
+
+// Ignored is one thing that a link asks for and that will not happen.
+type Ignored struct {
+	Kind Kind
+	Text string // the thing itself, shortened and Printable
+	Why  string // in plain English
+}
+
+// FromInfo returns a Link for an info dictionary, such as Build makes, without
+// trackers and peers. It keeps info, which must not change any more. The errors
+// are those of ParseInfo.
+func FromInfo(info []byte) (*Link, error) {
+	l := &Link{}
+	if err := l.setInfo(info); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Link) setInfo(raw []byte) error {
+	info, err := parseInfo(raw)
+	if err != nil {
+		return err
+	}
+	l.Info, l.InfoHash, l.Private = raw, info.Hash, info.Private
+	l.Name = Printable(info.Name, maxName)
+	if info.Hybrid {
+		l.ignore(KindV2, "", "the torrent is a hybrid: its v1 part is used")
+	}
+	return nil
+}
+
+// ignore notes something left aside; beyond the bound it only counts.
+func (l *Link) ignore(kind Kind, text, why string) {
+	same := 0
+	for _, i := range l.Ignored {
+		if i.Kind == kind {
+			same++
+		}
+	}
+	if same >= maxPerKind {
+		l.More++
+		return
+	}
+	l.Ignored = append(l.Ignored, Ignored{kind, Printable(text, maxText), why})
+}
+
+// addTracker keeps a usable tracker that is not there yet, or notes why not.
+func (l *Link) addTracker(raw string) {
+	if raw == "" {
+		return
+	}
+	t, err := ParseTracker(raw)
+	var refused *Refusal
+	if errors.As(err, &refused) {
+		l.ignore(KindTracker, raw, refused.Why)
+		return
+	}
+	for _, have := range l.Trackers {
+		if have == t {
+			return
+		}
+	}
+	if len(l.Trackers) == MaxTrackers {
+		l.ignore(KindTracker, raw, fmt.Sprintf("more than %d trackers", MaxTrackers))
+		return
+	}
+	l.Trackers = append(l.Trackers, t)
+}
+
+// addPeer keeps an address that is not there yet, or notes why not.
+func (l *Link) addPeer(raw string) {
+	a, err := anon.ParseAddr(raw)
+	if err != nil {
+		l.ignore(KindPeer, raw, whyNotPeer(raw, err))
+		return
+	}
+	for _, have := range l.Peers {
+		if have == a {
+			return
+		}
+	}
+	if len(l.Peers) == MaxPeers {
+		l.ignore(KindPeer, raw, fmt.Sprintf("more than %d peers", MaxPeers))
+		return
+	}
+	l.Peers = append(l.Peers, a)
+}
