@@ -1,0 +1,171 @@
+package metainfo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// BuildOptions says how to make a torrent. The zero value is a good choice.
+type BuildOptions struct {
+	// Name of the torrent; "" takes the last part of the path. It is told to
+	// everybody.
+	Name string
+	// PieceLength in bytes, a power of two from 16 KiB to 32 MiB; 0 chooses
+	// one by the total length.
+	PieceLength int64
+	// Private forbids finding peers other than through trackers.
+	Private bool
+	// Progress, when not nil, is called from the goroutine that called Build
+	// after every read, with bytes hashed so far and in all.
+	Progress func(done, total int64)
+}
+
+// Build hashes a file, or a folder with all that is in it, and returns an info
+// dictionary that depends on the names and bytes and on nothing else: not on
+// times, owners, modes, where it lies or in which order it is read. Empty
+// folders are left out.
+//
+// It refuses what it could not share whole: symbolic links below root (root
+// itself may be one) and special files, names that ParseInfo would refuse, no
+// data at all, and files that change while they are read. Errors name the file
+// relative to root; after ctx is done the error wraps ctx.Err().
+func Build(ctx context.Context, root string, o BuildOptions) ([]byte, error) {
+	s, err := openSource(root, o)
+	if err != nil {
+		return nil, fmt.Errorf("build torrent: %w", err)
+	}
+	defer s.dir.Close()
+	if err := s.collect(ctx); err != nil {
+		return nil, fmt.Errorf("build torrent: %w", err)
+	}
+	info, err := s.hash(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("build torrent: %w", err)
+	}
+	if _, err := parseInfo(info); err != nil { // nothing leaves that others would refuse
+		return nil, fmt.Errorf("build torrent: %w", err)
+	}
+	return info, nil
+}
+
+// source is what gets shared: one file, or a folder. All access goes through
+// dir, which does not let a path out of the folder, whatever happens to it.
+type source struct {
+	dir   *os.Root
+	name  string // the torrent's
+	only  string // the one file in dir; "" when all are shared
+	files []sourceFile
+	total int64
+}
+
+type sourceFile struct {
+	path string // below dir, with "/"
+	was  fs.FileInfo
+}
+
+func openSource(root string, o BuildOptions) (*source, error) {
+	path, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{name: o.Name}
+	if s.name == "" {
+		s.name = filepath.Base(path)
+	}
+	if why := whyNotName(s.name); why != "" {
+		return nil, fmt.Errorf("%s: %s", Printable(s.name, maxText), why)
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return nil, err
+	}
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !fi.IsDir() {
+		path, s.only = filepath.Dir(path), filepath.Base(path)
+	}
+	s.dir, err = os.OpenRoot(path)
+	return s, err
+}
+
+// collect lists the files, in the order in which they are hashed, and refuses
+// what cannot be shared before any time is spent on hashing.
+func (s *source) collect(ctx context.Context) error {
+	start := "."
+	if s.only != "" {
+		start = s.only
+	}
+	err := fs.WalkDir(s.dir.FS(), start, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.add(path, d); err != nil {
+			return fmt.Errorf("%s: %w", Printable(path, maxText), err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(s.files, func(a, b sourceFile) int {
+		return slices.Compare(strings.Split(a.path, "/"), strings.Split(b.path, "/"))
+	})
+	if s.total == 0 {
+		return errors.New("there is no data to share")
+	}
+	return s.checkLayout()
+}
+
+func (s *source) add(path string, d fs.DirEntry) error {
+	if path != "." && s.only == "" {
+		if why := whyNotName(d.Name()); why != "" {
+			return errors.New(why)
+		}
+	}
+	switch {
+	case d.IsDir():
+		return nil
+	case d.Type()&fs.ModeSymlink != 0:
+		return errors.New("symbolic links are not shared")
+	case !d.Type().IsRegular():
+		return errors.New("special files are not shared")
+	case len(s.files) == MaxFiles:
+		return fmt.Errorf("more than %d files", MaxFiles)
+	case strings.Count(path, "/") >= maxPathNames || len(s.name)+1+len(path) > maxPathBytes:
+		return errors.New("a path that is too long")
+	}
+	was, err := d.Info()
+	if err != nil {
+		return err
+	}
+	if was.Size() > math.MaxInt64-s.total {
+		return errors.New("the files together are too long")
+	}
+	s.files = append(s.files, sourceFile{path, was})
+	s.total += was.Size()
+	return nil
+}
+
+func (s *source) checkLayout() error {
+	files := make([]File, len(s.files))
+	for i, f := range s.files {
+		files[i] = File{Path: f.path, Length: f.was.Size()}
+	}
+	err := checkLayout(files)
+	var bad *Error
+	if errors.As(err, &bad) {
+		return fmt.Errorf("%s: %s", Printable(s.files[bad.File-1].path, maxText), bad.Problem)
+	}
+	return err
+}

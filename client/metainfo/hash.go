@@ -1,0 +1,169 @@
+package metainfo
+
+import (
+	"context"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"sotto/client/bencode"
+)
+
+const (
+	minBuildPiece = 16 << 10
+	maxBuildPiece = 32 << 20 // other clients refuse longer ones
+	firstAuto     = 32 << 10
+	piecesWanted  = 2048
+	readSize      = 256 << 10
+)
+
+var errChanged = errors.New("changed while it was read")
+
+// pieceLength returns the length asked for or one that gives at most 2048
+// pieces: short ones, since on a slow network nothing is shared before a whole
+// piece is there, but not so many that the dictionary takes long to fetch.
+func pieceLength(asked, total int64) (int64, error) {
+	n := asked
+	if n == 0 {
+		for n = firstAuto; n < maxBuildPiece && total/n >= piecesWanted; n *= 2 {
+		}
+	}
+	switch {
+	case n < minBuildPiece || n > maxBuildPiece || n&(n-1) != 0:
+		return 0, errors.New("the piece length is not a power of two from 16 KiB to 32 MiB")
+	case total/n > MaxSize/sha1.Size:
+		return 0, errors.New("too much data for pieces of this length")
+	}
+	return n, nil
+}
+
+// hash reads all files and returns the info dictionary.
+func (s *source) hash(ctx context.Context, o BuildOptions) ([]byte, error) {
+	length, err := pieceLength(o.PieceLength, s.total)
+	if err != nil {
+		return nil, err
+	}
+	p := &pieces{sum: sha1.New(), length: length, left: length}
+	buf := make([]byte, readSize)
+	var done int64
+	progress := func(n int) {
+		done += int64(n)
+		if o.Progress != nil {
+			o.Progress(done, s.total)
+		}
+	}
+	for _, f := range s.files {
+		if err := s.hashFile(ctx, f, p, buf, progress); err != nil {
+			return nil, fmt.Errorf("%s: %w", Printable(f.path, maxText), err)
+		}
+	}
+	return s.encode(length, p.finish(), o.Private), nil
+}
+
+func (s *source) hashFile(ctx context.Context, f sourceFile, p *pieces, buf []byte, progress func(int)) error {
+	// Without O_NONBLOCK a file that became a pipe would hold us here.
+	file, err := s.dir.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := unchanged(file, f); err != nil {
+		return err
+	}
+	for left := f.was.Size(); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := file.Read(buf)
+		if left -= int64(n); left < 0 {
+			return errChanged
+		}
+		p.write(buf[:n])
+		if n > 0 {
+			progress(n)
+		}
+		switch {
+		case errors.Is(err, io.EOF) && left == 0:
+			return unchanged(file, f)
+		case errors.Is(err, io.EOF):
+			return errChanged
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// unchanged checks that file is still the one that was listed.
+func unchanged(file *os.File, f sourceFile) error {
+	is, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(is, f.was) || is.Size() != f.was.Size() || !is.ModTime().Equal(f.was.ModTime()) {
+		return errChanged
+	}
+	return nil
+}
+
+// pieces cuts a stream into pieces and collects their hashes.
+type pieces struct {
+	sum    hash.Hash
+	length int64
+	left   int64 // until the piece is full
+	hashes []byte
+}
+
+func (p *pieces) write(b []byte) {
+	for len(b) > 0 {
+		n := min(int64(len(b)), p.left)
+		p.sum.Write(b[:n])
+		b = b[n:]
+		if p.left -= n; p.left == 0 {
+			p.next()
+		}
+	}
+}
+
+func (p *pieces) next() {
+	p.hashes = p.sum.Sum(p.hashes)
+	p.sum.Reset()
+	p.left = p.length
+}
+
+func (p *pieces) finish() []byte {
+	if p.left < p.length {
+		p.next()
+	}
+	return p.hashes
+}
+
+// encode writes the dictionary, whose keys ascend.
+func (s *source) encode(length int64, hashes []byte, private bool) []byte {
+	b := []byte{'d'}
+	if s.only != "" {
+		b = bencode.AppendInt(bencode.AppendString(b, "length"), s.total)
+	} else {
+		b = append(bencode.AppendString(b, "files"), 'l')
+		for _, f := range s.files {
+			b = bencode.AppendInt(bencode.AppendString(append(b, 'd'), "length"), f.was.Size())
+			b = append(bencode.AppendString(b, "path"), 'l')
+			for name := range strings.SplitSeq(f.path, "/") {
+				b = bencode.AppendString(b, name)
+			}
+			b = append(b, "ee"...)
+		}
+		b = append(b, 'e')
+	}
+	b = bencode.AppendString(bencode.AppendString(b, "name"), s.name)
+	b = bencode.AppendInt(bencode.AppendString(b, "piece length"), length)
+	b = bencode.AppendString(bencode.AppendString(b, "pieces"), hashes)
+	if private {
+		b = bencode.AppendInt(bencode.AppendString(b, "private"), 1)
+	}
+	return append(b, 'e')
+}
