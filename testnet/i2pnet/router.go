@@ -45,7 +45,7 @@ func (r *router) sam() string             { return fmt.Sprintf("127.0.0.1:%d", s
 
 // prepare sets the router's address and writes its files.
 func (r *router) prepare() error {
-	if err := netns.AddAddr("lo", netip.PrefixFrom(r.addr, 32)); err != nil {
+	if err := netns.AddAddr("lo", r.addr); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {

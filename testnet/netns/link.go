@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,26 +28,70 @@ func Up(name string) error {
 	return nil
 }
 
-// AddAddr gives the named interface the address p.Addr() with p's prefix
-// length. An address that is there already is not an error. An IPv6 address
-// is usable at once, without duplicate detection: nobody else is there.
-func AddAddr(name string, p netip.Prefix) error {
+// AddAddr gives the named interface, which must be up, one address and no
+// route to a prefix around it, and returns when the address can be used. An
+// address that is there already is not an error.
+func AddAddr(name string, a netip.Addr) error {
 	link, err := changeable(name)
 	if err != nil {
 		return err
 	}
-	family, raw := split(p.Addr())
+	family := byte(unix.AF_INET6)
+	if a.Is4() {
+		family = unix.AF_INET
+	}
 	// struct ifaddrmsg (linux/if_addr.h): family, prefix length, flags,
 	// scope, index.
 	body := make([]byte, unix.SizeofIfAddrmsg)
-	body[0], body[1], body[2] = family, byte(p.Bits()), unix.IFA_F_NODAD
+	body[0], body[1] = family, byte(a.BitLen())
 	binary.NativeEndian.PutUint32(body[4:], uint32(link))
-	body = attribute(body, unix.IFA_LOCAL, raw)
-	body = attribute(body, unix.IFA_ADDRESS, raw)
+	body = attribute(body, unix.IFA_LOCAL, a.AsSlice())
+	body = attribute(body, unix.IFA_ADDRESS, a.AsSlice())
+	// No search for others with the same address: nobody else is there. No
+	// route to the prefix: it would be there before the one to ourselves.
+	body = attribute(body, unix.IFA_FLAGS, word(unix.IFA_F_NODAD|unix.IFA_F_NOPREFIXROUTE))
 	if err := request(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, body); err != nil {
-		return fmt.Errorf("add %v to %s: %w", p, name, err)
+		return fmt.Errorf("add %v to %s: %w", a, name, err)
 	}
-	return nil
+	return ready(a)
+}
+
+// ready waits until a datagram from an address to itself arrives. For IPv6
+// the kernel sets up the route to a new address later, when it has time; a
+// connection made before that fails or loses its first packet.
+func ready(a netip.Addr) error {
+	deadline := time.Now().Add(readyWait)
+	for {
+		err := echo(a)
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("wait for address %v: %w", a, err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+const (
+	readyWait = 10 * time.Second
+	echoWait  = 50 * time.Millisecond
+)
+
+func echo(a netip.Addr) error {
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, 0)))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(echoWait)); err != nil {
+		return err
+	}
+	if _, err := c.WriteTo([]byte{0}, c.LocalAddr()); err != nil {
+		return err
+	}
+	_, _, err = c.ReadFrom(make([]byte, 1))
+	return err
 }
 
 // AddDefaultRoute sends everything of one family that has no better route to
@@ -64,9 +109,7 @@ func AddDefaultRoute(name string, v6 bool) error {
 		body[0] = unix.AF_INET6
 	}
 	body[4], body[5], body[6], body[7] = unix.RT_TABLE_MAIN, unix.RTPROT_BOOT, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST
-	var oif [4]byte
-	binary.NativeEndian.PutUint32(oif[:], uint32(link))
-	body = attribute(body, unix.RTA_OIF, oif[:])
+	body = attribute(body, unix.RTA_OIF, word(uint32(link)))
 	if err := request(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, body); err != nil {
 		return fmt.Errorf("route everything to %s: %w", name, err)
 	}
@@ -86,12 +129,7 @@ func changeable(name string) (int, error) {
 	return l.Index, nil
 }
 
-func split(a netip.Addr) (family byte, raw []byte) {
-	if a.Is4() {
-		return unix.AF_INET, a.AsSlice()
-	}
-	return unix.AF_INET6, a.AsSlice()
-}
+func word(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
 
 // attribute appends a struct rtattr: length, type, value, padding to four.
 func attribute(b []byte, kind uint16, value []byte) []byte {

@@ -10,7 +10,7 @@
 //
 // A program uses it in two places. Outside:
 //
-//	code, err := netns.Run(netns.Config{Args: os.Args[1:]})
+//	code, err := netns.Run(ctx, netns.Config{Args: os.Args[1:]})
 //
 // and, as the very first thing inside, when Inside says so:
 //
@@ -20,6 +20,7 @@
 package netns
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // marker is the environment variable that tells the inner process where it
@@ -56,14 +58,15 @@ func Inside() bool { return os.Getenv(marker) != "" }
 
 // Run starts this executable again in fresh network and mount namespaces and
 // waits for it. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on; when we
-// die, however we die, the kernel kills it. It is in a process group of its
-// own and so must not read from a terminal.
+// die, however we die, the kernel kills it. When ctx ends it is asked to end,
+// and killed when it has not after ten seconds. It is in a process group of
+// its own and so must not read from a terminal.
 //
 // The code is the inner process's exit status, or 128 and the signal number
 // when a signal ended it. An error means that it never ran; the error is
 // ErrRefused when namespaces are not to be had, and then names what to do.
 // Called from inside, Run refuses: namespaces are not nested.
-func Run(c Config) (int, error) {
+func Run(ctx context.Context, c Config) (int, error) {
 	if Inside() {
 		return 0, fmt.Errorf("enter network namespace: %s is set, so this process is inside one already", marker)
 	}
@@ -77,38 +80,58 @@ func Run(c Config) (int, error) {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
 
-	type result struct {
-		code int
-		err  error
-	}
 	started := make(chan *os.Process, 1)
 	done := make(chan result, 1)
-	go func() {
-		// The parent-death signal follows the thread that forked, not the
-		// process. Go ends idle threads, so this one is held until the
-		// child is gone.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		cmd, err := start(c, here)
-		if err != nil {
-			done <- result{err: err}
-			return
-		}
-		started <- cmd.Process
-		code, err := wait(cmd)
-		done <- result{code, err}
-	}()
+	go func() { done <- hold(c, here, started) }()
 	var inner *os.Process
+	ended := ctx.Done()
+	var late <-chan time.Time
 	for {
 		select {
 		case inner = <-started:
 		case s := <-signals:
-			if inner != nil {
-				inner.Signal(s) // an error here means it ended by itself
+			tell(inner, s)
+		case <-ended:
+			if inner == nil {
+				inner = <-started // nil when it could not be started
 			}
+			tell(inner, syscall.SIGTERM)
+			ended, late = nil, time.After(stopGrace)
+		case <-late:
+			tell(inner, syscall.SIGKILL)
 		case r := <-done:
 			return r.code, r.err
 		}
+	}
+}
+
+const stopGrace = 10 * time.Second
+
+type result struct {
+	code int
+	err  error
+}
+
+// hold starts the inner process and waits for it on one thread: the
+// parent-death signal follows the thread that forked, not the process, and Go
+// ends idle threads.
+func hold(c Config, here string, started chan<- *os.Process) result {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(started)
+	cmd, err := start(c, here)
+	if err != nil {
+		return result{err: err}
+	}
+	started <- cmd.Process
+	code, err := wait(cmd)
+	return result{code, err}
+}
+
+// tell passes a signal on; the only error is that it has ended by itself.
+func tell(inner *os.Process, s os.Signal) {
+	if inner != nil {
+		_ = inner.Signal(s)
 	}
 }
 

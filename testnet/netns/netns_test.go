@@ -3,6 +3,7 @@ package netns_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +63,7 @@ func arrived(then func() error) int {
 }
 
 func outer(inner string) int {
-	code, err := netns.Run(netns.Config{Env: as(inner), Stdout: os.Stdout, Stderr: os.Stderr})
+	code, err := netns.Run(context.Background(), netns.Config{Env: as(inner), Stdout: os.Stdout, Stderr: os.Stderr})
 	if err != nil {
 		fmt.Println(err)
 		return 99
@@ -71,7 +72,7 @@ func outer(inner string) int {
 }
 
 func nest() error {
-	_, err := netns.Run(netns.Config{})
+	_, err := netns.Run(context.Background(), netns.Config{})
 	if err == nil {
 		return errors.New("a namespace was nested in another")
 	}
@@ -92,8 +93,8 @@ func lookAround() error {
 	} else if !errors.Is(err, syscall.ENETUNREACH) {
 		return err
 	}
-	for _, a := range []string{"198.18.1.1/32", "198.18.1.1/32", "fd00::1/128"} {
-		if err := netns.AddAddr("lo", netip.MustParsePrefix(a)); err != nil {
+	for _, a := range []string{"198.18.1.1", "198.18.1.1", "fd00::1"} {
+		if err := netns.AddAddr("lo", netip.MustParseAddr(a)); err != nil {
 			return err
 		}
 	}
@@ -118,7 +119,7 @@ func TestRunPassesOnHowTheInnerProcessEnded(t *testing.T) {
 	for r, want := range map[string]int{"exit 7": 7, "look": 0, "nested": 0, "killed": 128 + 9} {
 		t.Run(r, func(t *testing.T) {
 			var out bytes.Buffer
-			code, err := netns.Run(netns.Config{Env: as(r), Stdout: &out, Stderr: &out})
+			code, err := netns.Run(context.Background(), netns.Config{Env: as(r), Stdout: &out, Stderr: &out})
 			require.NoError(t, err)
 			require.Equal(t, want, code, out.String())
 		})
@@ -163,6 +164,26 @@ func TestNeitherProcessOutlivesTheOther(t *testing.T) {
 	}
 }
 
+func TestRunEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	go func() {
+		bufio.NewReader(r).ReadString('\n') // it is waiting
+		cancel()
+	}()
+	code, err := netns.Run(ctx, netns.Config{Env: as("wait"), Stdout: w})
+	require.NoError(t, err)
+	require.Equal(t, 128+int(syscall.SIGTERM), code)
+
+	// Ended beforehand, it does not run, or not for long.
+	code, err = netns.Run(ctx, netns.Config{Env: as("wait")})
+	require.NoError(t, err)
+	require.Equal(t, 128+int(syscall.SIGTERM), code)
+}
+
 // A mark alone does not make a namespace: here it is set by hand.
 func TestArriveRefusesTheMachinesOwnNamespace(t *testing.T) {
 	self := func(kind string) string {
@@ -189,6 +210,6 @@ func TestNothingIsChangedOutside(t *testing.T) {
 	require.False(t, netns.Inside())
 	require.ErrorIs(t, netns.Arrive(), netns.ErrNotPrivate)
 	require.ErrorIs(t, netns.Up("lo"), netns.ErrNotPrivate)
-	require.ErrorIs(t, netns.AddAddr("lo", netip.MustParsePrefix("198.18.1.1/32")), netns.ErrNotPrivate)
+	require.ErrorIs(t, netns.AddAddr("lo", netip.MustParseAddr("198.18.1.1")), netns.ErrNotPrivate)
 	require.ErrorIs(t, netns.AddDefaultRoute("lo", true), netns.ErrNotPrivate)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -22,7 +23,7 @@ var ErrNotPrivate = errors.New("not in a private network namespace")
 // Arrive is the first thing to call in the inner process. It proves that the
 // namespace is private (see Verify), cuts the mount namespace off so that no
 // mount of ours is seen outside, and brings lo up; the kernel gives it
-// 127.0.0.1/8 and ::1. Calling it again does no harm.
+// 127.0.0.1/8 and, where it has IPv6, ::1. Calling it again does no harm.
 func Arrive() error {
 	if err := Verify(); err != nil {
 		return err
@@ -30,7 +31,27 @@ func Arrive() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	return Up("lo")
+	if err := Up("lo"); err != nil {
+		return err
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return fmt.Errorf("list own addresses: %w", err)
+	}
+	for _, a := range addrs {
+		p, err := netip.ParsePrefix(a.String())
+		if err != nil {
+			return fmt.Errorf("list own addresses: %w", err)
+		}
+		// Link-local ones, of the packet counter, mean nothing without a zone.
+		if p.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		if err := ready(p.Addr()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Verify returns nil when this process runs in a network and a mount

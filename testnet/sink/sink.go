@@ -6,9 +6,9 @@
 //
 // It forwards nothing and answers nothing but DNS. It ignores no packet but
 // the kernel's own IPv6 housekeeping (neighbour discovery and multicast
-// listener reports), so a count of zero means that nothing was sent. It does
-// not see what goes to lo, nor questions put to a resolver over a unix
-// socket.
+// listener reports), so a count of zero means that nothing was sent. A burst
+// of more than 500 packets may be counted too low. It does not see what goes
+// to lo, nor questions put to a resolver over a unix socket.
 package sink
 
 import (
@@ -130,15 +130,16 @@ func open() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "/dev/net/tun"), nil
 }
 
-// route points the namespace at the interface.
+// route points the namespace at the interface. The addresses are usable, and
+// have been tried, before there is a route: what tries them is not counted.
 func (s *Sink) route(dir string) error {
-	for _, p := range []netip.Prefix{netip.PrefixFrom(own4, 32), netip.PrefixFrom(own6, 128)} {
-		if err := netns.AddAddr(netns.TunName, p); err != nil {
-			return err
-		}
-	}
 	if err := netns.Up(netns.TunName); err != nil {
 		return err
+	}
+	for _, a := range []netip.Addr{own4, own6} {
+		if err := netns.AddAddr(netns.TunName, a); err != nil {
+			return err
+		}
 	}
 	for _, v6 := range []bool{false, true} {
 		if err := netns.AddDefaultRoute(netns.TunName, v6); err != nil {

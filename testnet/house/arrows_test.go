@@ -1,0 +1,148 @@
+package house
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// arrow says what the packages of one room may import of ours and of others.
+// The first arrow whose room matches a package decides.
+type arrow struct {
+	room   string   // import path without the module; "/..." for all below
+	ours   []string // rooms it may import
+	theirs []string // modules or packages it may import beside the standard library
+	why    string
+}
+
+var arrows = []arrow{
+	{"anon", nil, nil, "the vocabulary must be importable from everywhere"},
+	{"anon/...", []string{"anon", "anon/...", "transport"}, []string{"golang.org/x/sys"}, "policy around the seam, below every client"},
+	{"transport", []string{"anon"}, nil, "the seam knows no network"},
+	{"transport/transporttest", []string{"anon", "transport"}, []string{"golang.org/x/net/nettest", "github.com/stretchr/testify"}, "judges transports from outside"},
+	{"transport/i2p/...", []string{"anon", "transport", "transport/i2p/..."}, []string{"github.com/eyedeekay/i2pkeys", "github.com/eyedeekay/sam3", "golang.org/x/sys"}, "a concrete transport knows no other"},
+	{"transport/tor/...", []string{"anon", "transport", "transport/tor/..."}, []string{"github.com/cretz/bine/control", "github.com/cretz/bine/torutil", "golang.org/x/sys"}, "a concrete transport knows no other"},
+	{"transport/memory", []string{"anon", "transport"}, nil, "a network without sockets needs nothing"},
+	{"client/engine", []string{"anon", "anon/profile", "anon/redact", "transport"}, []string{"github.com/anacrolix/", "golang.org/x/time/rate", "golang.org/x/sys", "github.com/RoaringBitmap"}, "the only importer of the BitTorrent library"},
+	{"client/metainfo", []string{"anon", "client/bencode"}, []string{"github.com/anacrolix/torrent/bencode", "github.com/anacrolix/torrent/metainfo"}, "reads foreign files, must not reach a network"},
+	{"client/bencode", nil, nil, "a decoder needs nothing"},
+	{"client/config", nil, []string{"github.com/pelletier/go-toml/v2"}, "reads a file, knows nobody"},
+	{"client/store", nil, []string{"golang.org/x/sys"}, "writes files, knows nobody"},
+	{"client/tracker", []string{"anon", "anon/profile", "transport", "client/bencode"}, []string{"github.com/anacrolix/torrent/bencode"}, "talks through an endpoint it was given"},
+	{"client/tracker/server", []string{"anon", "transport", "client/bencode"}, []string{"github.com/anacrolix/torrent/bencode", "golang.org/x/time/rate"}, "answers on an endpoint it was given"},
+	{"client/discover", []string{"anon", "client/tracker"}, nil, "decides when to ask, not how"},
+	{"client", []string{"anon", "anon/profile", "transport", "client/..."}, nil, "composes its rooms, names no concrete transport"},
+	{"testnet/...", []string{"..."}, []string{"..."}, "the lab may use everything"},
+	{"cmd/...", []string{"..."}, []string{"github.com/spf13/cobra", "github.com/vbauerster/mpb/v8", "github.com/adrg/xdg", "golang.org/x/sys"}, "wires the parts"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Module     *struct{ Path string }
+	Standard   bool
+}
+
+func packages(t *testing.T, args ...string) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Module,Standard"}, args...)...).Output()
+	require.NoError(t, err)
+	var all []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else {
+			require.NoError(t, err)
+		}
+		all = append(all, p)
+	}
+}
+
+const module = "sotto/"
+
+func inRoom(pkg, room string) bool {
+	if below, ok := strings.CutSuffix(room, "..."); ok {
+		return strings.HasPrefix(pkg+"/", below)
+	}
+	return pkg == room
+}
+
+func allowed(pkg string, rooms []string) bool {
+	for _, r := range rooms {
+		if inRoom(pkg, r) {
+			return true
+		}
+	}
+	return false
+}
+
+func allowedLibrary(pkg string, list []string) bool {
+	for _, l := range list {
+		if l == "..." || pkg == l || strings.HasPrefix(pkg, strings.TrimSuffix(l, "/")+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// violations returns one line per forbidden import of p.
+func violations(p goPackage) []string {
+	name := strings.TrimPrefix(p.ImportPath, module)
+	for _, a := range arrows {
+		if !inRoom(name, a.room) {
+			continue
+		}
+		var bad []string
+		for _, imp := range p.Imports {
+			ours, isOurs := strings.CutPrefix(imp, module)
+			switch {
+			case isOurs && allowed(ours, a.ours):
+			case !isOurs && (!strings.Contains(strings.Split(imp, "/")[0], ".") || allowedLibrary(imp, a.theirs)):
+			default:
+				bad = append(bad, name+" must not import "+imp+": "+a.why)
+			}
+		}
+		return bad
+	}
+	return []string{name + " has no arrow: add one to the table, with its reason"}
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, p := range packages(t, module+"...") {
+		require.Empty(t, violations(p))
+	}
+}
+
+// A table that lets everything pass would pass as well.
+func TestArrowsCatch(t *testing.T) {
+	for _, tc := range []struct{ pkg, imports string }{
+		{"anon", "golang.org/x/sys/unix"},
+		{"anon/guard", "sotto/client"},
+		{"transport", "sotto/transport/tor"},
+		{"transport/tor", "sotto/transport/i2p"},
+		{"client", "sotto/transport/tor"},
+		{"client", "github.com/anacrolix/torrent"},
+		{"client/metainfo", "github.com/anacrolix/torrent"},
+		{"client/tracker", "sotto/client/engine"},
+		{"newroom", "fmt"},
+	} {
+		require.NotEmpty(t, violations(goPackage{ImportPath: module + tc.pkg, Imports: []string{tc.imports}}), "%v", tc)
+	}
+}
+
+// Only the engine may reach the BitTorrent library's root package, at any
+// depth: it carries a DHT, UPnP and WebRTC that only the engine's locked
+// configuration keeps quiet.
+func TestOnlyTheEngineReachesTheLibrary(t *testing.T) {
+	for _, room := range []string{"client/metainfo", "client/tracker/...", "client/discover", "client/store", "client/config", "transport/...", "anon/..."} {
+		for _, p := range packages(t, "-deps", module+room) {
+			require.NotEqual(t, "github.com/anacrolix/torrent", p.ImportPath, "reached from %s", room)
+		}
+	}
+}

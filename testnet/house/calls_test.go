@@ -1,0 +1,134 @@
+package house
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// openers lists every file outside the lab that may open a socket, look a
+// name up or start a program, the calls it may make, and why.
+var openers = map[string]struct {
+	calls []string
+	why   string
+}{}
+
+// forbidden are the calls that reach beyond the process, by package path.
+// A name that ends in "*" stands for all that begin so.
+var forbidden = map[string][]string{
+	"net":                        {"Dial*", "Listen*", "Lookup*", "Resolve*", "DefaultResolver", "Dialer", "ListenConfig", "Resolver", "FileConn", "FileListener", "FilePacketConn", "Interfaces", "InterfaceAddrs", "InterfaceBy*"},
+	"net/http":                   {"Default*", "Get", "Head", "Post*", "Client", "Transport", "Server", "ListenAndServe*", "Serve*", "ProxyFromEnvironment"},
+	"crypto/tls":                 {"Dial*", "Listen*", "Dialer"},
+	"os/exec":                    {"*"},
+	"os":                         {"StartProcess"},
+	"syscall":                    {"Socket", "Connect", "Bind", "Listen", "Sendto", "Exec", "ForkExec", "StartProcess", "RawSyscall*", "Syscall*"},
+	"golang.org/x/sys/unix":      {"Socket", "Socketpair", "Connect", "Bind", "Listen", "Sendto", "Exec", "Syscall*", "RawSyscall*"},
+	"golang.org/x/net/proxy":     {"*"},
+	"golang.org/x/net/websocket": {"*"},
+}
+
+func matches(name string, patterns []string) bool {
+	for _, p := range patterns {
+		if prefix, ok := strings.CutSuffix(p, "*"); ok && strings.HasPrefix(name, prefix) || name == p {
+			return true
+		}
+	}
+	return false
+}
+
+// uses returns the forbidden names a file mentions, as "net.Dial".
+func uses(file *ast.File) []string {
+	local := map[string]string{}
+	var found []string
+	for _, imp := range file.Imports {
+		path := strings.Trim(imp.Path.Value, `"`)
+		if forbidden[path] == nil {
+			continue
+		}
+		name := path[strings.LastIndexByte(path, '/')+1:]
+		if imp.Name != nil {
+			name = imp.Name.Name
+		}
+		if name == "." {
+			found = append(found, "dot import of "+path)
+		}
+		local[name] = path
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if id, ok := sel.X.(*ast.Ident); ok && local[id.Name] != "" && matches(sel.Sel.Name, forbidden[local[id.Name]]) {
+			found = append(found, local[id.Name]+"."+sel.Sel.Name)
+		}
+		return true
+	})
+	return found
+}
+
+func sources(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	files := map[string]*ast.File{}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (rel == "testnet" || rel == "out" || rel == ".git") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") {
+			return nil
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, raw, parser.SkipObjectResolution)
+		files[filepath.ToSlash(rel)] = file
+		return err
+	})
+	require.NoError(t, err)
+	return files
+}
+
+func TestOnlyListedFilesReachOut(t *testing.T) {
+	files := sources(t)
+	require.Greater(t, len(files), 20)
+	for name, file := range files {
+		for _, call := range uses(file) {
+			require.True(t, matches(call, openers[name].calls),
+				"%s uses %s: route it through a transport, or list the file with its reason", name, call)
+		}
+	}
+	for name, o := range openers {
+		require.NotNil(t, files[name], "%s is listed and gone", name)
+		require.NotEmpty(t, uses(files[name]), "%s is listed and reaches nowhere", name)
+		require.NotEmpty(t, o.why, name)
+	}
+}
+
+func TestForbiddenCallsAreSeen(t *testing.T) {
+	for _, body := range []string{
+		`import "net"; var f = net.Dial`,
+		`import n "net"; var d n.Dialer`,
+		`import "net/http"; var c = http.DefaultClient`,
+		`import "os/exec"; var c = exec.Command("x")`,
+		`import . "net"`,
+		`import "golang.org/x/sys/unix"; var s, _ = unix.Socket(0, 0, 0)`,
+	} {
+		file, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x; "+body, 0)
+		require.NoError(t, err)
+		require.NotEmpty(t, uses(file), body)
+	}
+}
