@@ -55,7 +55,9 @@ func (in *Info) readTree(d bencode.Value) error {
 	}
 	in.Hybrid = true
 	w := treeWalk{piece: in.PieceLength, many: d.Get("files").Kind() != bencode.None, left: in.Files, name: in.Name}
-	same := w.folder(d.Get("file tree"), nil)
+	tree := d.Get("file tree")
+	// A tree much larger than its files need is made to be walked for long.
+	same := len(tree.Raw()) <= len(in.Files)*2*maxPathBytes && w.folder(tree, nil)
 	w.skipPads()
 	if !same || len(w.left) > 0 {
 		return infoError("its v1 and v2 parts describe different files")

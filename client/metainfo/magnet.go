@@ -81,7 +81,7 @@ func (m *magnet) param(param string) error {
 }
 
 func (m *magnet) topic(value string) error {
-	urn, hash, _ := cutURN(value)
+	urn, hash := cutURN(value)
 	switch urn {
 	case "urn:btmh:":
 		m.v2 = true
@@ -98,13 +98,11 @@ func (m *magnet) topic(value string) error {
 	return nil
 }
 
-// cutURN splits "urn:btih:abc" behind its second colon.
-func cutURN(value string) (urn, rest string, ok bool) {
-	const n = len("urn:btih:")
-	if len(value) < n {
-		return "", "", false
-	}
-	return strings.ToLower(value[:n]), value[n:], true
+// cutURN splits "urn:btih:abc" behind its second colon, where every kind of
+// hash that BitTorrent has puts it.
+func cutURN(value string) (urn, rest string) {
+	n := min(len(value), len("urn:btih:"))
+	return strings.ToLower(value[:n]), value[n:]
 }
 
 func parseHash(s string) (h [20]byte, ok bool) {

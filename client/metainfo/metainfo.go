@@ -3,9 +3,9 @@
 // aside, and why.
 //
 // It never touches the network and writes nothing to disk; only Open and Build
-// read from it. Every name it returns is safe to create below a folder, and
-// every text it returns from a stranger, other than a file's path, is safe to
-// print. Start reading at Link.
+// read from it. Every file path it returns is safe to create below a folder,
+// and everything in a Link is safe to print; paths and Info.Name need Printable
+// first. Start reading at Link.
 package metainfo
 
 import (
@@ -50,7 +50,7 @@ func (e *Error) Error() string {
 }
 
 // Link is what is known of a torrent before meeting anybody: which one it is,
-// and whom to ask. Everything in it but Info and the hash is fit to print.
+// and whom to ask. Every text in it is fit to print.
 type Link struct {
 	// InfoHash is the SHA-1 of the info dictionary.
 	InfoHash [20]byte
