@@ -344,7 +344,7 @@ func TestHybrid(t *testing.T) {
 		"not aligned":         hybrid(dict(str("a"), leaf(9), str("b"), leaf(16384)), list(entry{path: "a", length: 9}, entry{path: "b", length: 16384})),
 		"large for its files": hybrid(dict(str("a"), dict(str(""), dict(num("length", 9), str("pieces root"), str(strings.Repeat("r", 20_000)))),
 			str("b"), dict(str("c"), leaf(7))), good),
-		"deep":                hybrid(strings.Repeat("d1:a", 70)+leaf(9)+strings.Repeat("e", 70), good),
+		"deep": hybrid(strings.Repeat("d1:a", 70)+leaf(9)+strings.Repeat("e", 70), good),
 	} {
 		_, err := parse(raw)
 		require.ErrorContains(t, err, "v1 and v2 parts", name)
