@@ -63,6 +63,7 @@ type peer struct {
 	conns int       // dials in progress and connections
 	fails int       // dials or handshakes in a row
 	next  time.Time // when to offer it to the library again
+	tried bool
 	// spent: the library will answer a failed plain handshake by dialling
 	// again for an encrypted one, and must not.
 	spent bool
@@ -137,6 +138,7 @@ func (b *book) dialing(fake string) (*peer, error) {
 		return nil, errNoFallback
 	}
 	p.conns++
+	p.tried = true
 	return p, nil
 }
 
@@ -201,6 +203,18 @@ func (b *book) due(now time.Time) (fakes []synthetic) {
 	for _, p := range b.order {
 		if p.conns == 0 && p.fails < maxFails && now.After(p.next) {
 			p.next = now.Add(longRetry)
+			fakes = append(fakes, p.fake)
+		}
+	}
+	return fakes
+}
+
+// untried returns the peers that were offered and never dialled.
+func (b *book) untried() (fakes []synthetic) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.order {
+		if !p.tried && p.conns == 0 {
 			fakes = append(fakes, p.fake)
 		}
 	}

@@ -27,6 +27,7 @@ type door struct {
 	end   transport.Endpoint
 	book  *book
 	log   *slog.Logger
+	hash  [20]byte    // the only torrent we answer for
 	plain bool        // never dial the same peer twice for one attempt
 	leak  func(error) // told of every error that is anon.ErrLeak
 	guard func(op string)

@@ -142,6 +142,7 @@ func Open(ctx context.Context, o Options) (*Torrent, error) {
 		done: make(chan struct{}), ready: make(chan struct{}),
 	}
 	t.door = newDoor(o.Endpoint, t.book, o.Log)
+	t.door.hash = o.InfoHash
 	t.door.plain = o.Look.Encryption == profile.Accept
 	t.door.leak, t.door.guard = t.fail, t.guard
 	t.hooks.guard, t.hooks.greeted = t.guard, t.greeted

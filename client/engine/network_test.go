@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -174,3 +175,7 @@ func endsWith(t *testing.T, tor *Torrent) error {
 	}
 	return nil
 }
+
+const poll = 5 * time.Millisecond
+
+func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -76,6 +76,7 @@ func (t *Torrent) work(ctx context.Context) error {
 	} else {
 		t.tor.DownloadAll()
 	}
+	t.offer(t.book.untried()) // while checking the library wants no peers
 	if err := t.await(ctx, data.Done()); err != nil {
 		return err
 	}

@@ -60,6 +60,7 @@ type Data struct {
 	known    int
 	good     int
 	verified int64
+	unnamed  int // files that do not have their final name
 	fault    error
 	checked  chan struct{}
 	done     chan struct{}
@@ -131,9 +132,12 @@ func Open(o Options) (*Data, error) {
 			return nil, fmt.Errorf("open file %d of the torrent: %w", i, bare(err))
 		}
 	}
-	d.mu.Lock()
+	for _, f := range d.files {
+		if f.at != final {
+			d.unnamed++
+		}
+	}
 	d.announce()
-	d.mu.Unlock()
 	return d, nil
 }
 
@@ -232,10 +236,24 @@ func (d *Data) Mark(piece int, isGood bool) error {
 func (d *Data) announce() {
 	if d.known == len(d.pieces) {
 		closeOnce(d.checked)
-		if d.good == len(d.pieces) {
-			closeOnce(d.done)
-		}
 	}
+	if d.good == len(d.pieces) && d.unnamed == 0 {
+		closeOnce(d.done)
+	}
+}
+
+// moved records a file's new place. d.names is held for writing, or nobody
+// else has d yet.
+func (d *Data) moved(f *file, to where) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if f.at == final {
+		d.unnamed++
+	}
+	if to == final {
+		d.unnamed--
+	}
+	f.at = to
 }
 
 func closeOnce(c chan struct{}) {

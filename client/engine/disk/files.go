@@ -198,7 +198,7 @@ func (d *Data) toPart(f *file) error {
 			return err
 		}
 	}
-	f.at = part
+	d.moved(f, part)
 	return nil
 }
 
@@ -293,7 +293,7 @@ func (d *Data) finish(f *file) error {
 	if err := d.rename(partPath(f.path), f.path); err != nil {
 		return err
 	}
-	f.at = final
+	d.moved(f, final)
 	return nil
 }
 
