@@ -1,0 +1,125 @@
+// Package client shares a file and fetches one: it puts an endpoint, the
+// engine, the trackers and the store together, each time for one torrent.
+//
+// It names no concrete network and opens no socket: it is given transports,
+// already guarded. It never goes from one network to another behind the user's
+// back; which one it takes is an Event. Start reading at Get and Share.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"sotto/anon"
+	"sotto/client/metainfo"
+	"sotto/client/store"
+	"sotto/transport"
+)
+
+// ErrNothingUsable: a link names no tracker and no peer inside a network
+// sotto has. Using what it does name would reveal the user.
+var ErrNothingUsable = errors.New("the link names no tracker or peer on Tor or I2P")
+
+// Client is what every transfer needs. The zero value cannot transfer.
+type Client struct {
+	// Transports are the networks that may be used, the preferred one first,
+	// each behind a guard. The Client does not close them.
+	Transports []transport.Transport
+	// AllNetworks makes Share fail unless it can use every transport: the user
+	// named them.
+	AllNetworks bool
+	// Store keeps unfinished downloads. Get needs it.
+	Store *store.Store
+	// Log gets nothing linkable. Nil discards.
+	Log *slog.Logger
+	// Report gets every Event, one at a time, and must be quick. Nil discards.
+	Report func(Event)
+
+	reporting sync.Mutex
+}
+
+func (c *Client) report(e Event) {
+	c.reporting.Lock()
+	defer c.reporting.Unlock()
+	if c.Report != nil {
+		c.Report(e)
+	}
+}
+
+func (c *Client) log() *slog.Logger {
+	if c.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return c.Log
+}
+
+// choose returns the first network that the link has something on and whose
+// router is ready, and reports those it passes over. The error is that of the
+// last one passed over.
+func (c *Client) choose(ctx context.Context, link *metainfo.Link) (transport.Transport, error) {
+	named := networksOf(link)
+	if len(named) == 0 {
+		return nil, ErrNothingUsable
+	}
+	err := fmt.Errorf("%w: the link is on %s, which is not among the networks in use",
+		anon.ErrUnavailable, list(named))
+	for _, t := range c.Transports {
+		if !named[t.Network()] {
+			continue
+		}
+		if err = ready(ctx, t, false); err == nil {
+			return t, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		c.report(PassedOver{t.Network(), err})
+	}
+	return nil, err
+}
+
+// ready asks the router behind a transport, starting a managed one. With host
+// it must also be fit to be dialled through.
+func ready(ctx context.Context, t transport.Transport, host bool) error {
+	p, ok := t.(transport.Prober)
+	if !ok {
+		return fmt.Errorf("%w: %s cannot be probed", anon.ErrUnavailable, t.Network())
+	}
+	s, err := p.Probe(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !s.Proven || !s.Ready:
+		return fmt.Errorf("%w: %s: %s", anon.ErrUnavailable, t.Network(), s.Note)
+	case host && !s.CanHost:
+		return fmt.Errorf("%w: %s cannot host: %s", anon.ErrUnavailable, t.Network(), s.Note)
+	}
+	return nil
+}
+
+func networksOf(link *metainfo.Link) map[anon.Network]bool {
+	named := map[anon.Network]bool{}
+	for _, t := range link.Trackers {
+		named[t.Net] = true
+	}
+	for _, p := range link.Peers {
+		named[p.On()] = true
+	}
+	return named
+}
+
+func list(networks map[anon.Network]bool) string {
+	text := ""
+	for _, n := range []anon.Network{anon.I2P, anon.Tor, anon.Memory} {
+		if networks[n] {
+			if text != "" {
+				text += " and "
+			}
+			text += n.String()
+		}
+	}
+	return text
+}

@@ -1,0 +1,114 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"sotto/client/metainfo"
+	"sotto/client/store"
+)
+
+// ErrElsewhere: an unfinished download of the same torrent lies in another
+// folder.
+var ErrElsewhere = errors.New("an unfinished download of it lies in another folder")
+
+// Get fetches what link names into dir, an existing absolute folder, and
+// returns when everything is verified and on disk. When ctx ends first, what
+// was verified stays, and the next Get of the same link goes on from there.
+//
+// Errors: ErrNothingUsable, ErrElsewhere, store.ErrBusy, anon.ErrUnavailable
+// while no router is ready, a disk that is full by engine.IsFull, and those of
+// package metainfo when the metadata has names that are not safe.
+func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Finished, error) {
+	started := time.Now()
+	unlock, err := c.Store.Lock(link.InfoHash)
+	if err != nil {
+		return Finished{}, err
+	}
+	defer unlock()
+	if link, err = c.resume(link, dir); err != nil {
+		return Finished{}, err
+	}
+	t, err := c.choose(ctx, link)
+	if err != nil {
+		return Finished{}, err
+	}
+	s, err := c.join(ctx, t, link, options{dir: dir})
+	if err != nil {
+		return Finished{}, err
+	}
+	defer s.close()
+	info, err := s.fetch(ctx, func(raw []byte) error {
+		known := *link
+		known.Info = raw
+		return c.keep(&known, dir)
+	})
+	if err != nil {
+		return Finished{}, err
+	}
+	// Closing says goodbye to the trackers and brings the data to disk; only
+	// then may the record go.
+	if err := s.close(); err != nil {
+		return Finished{}, err
+	}
+	if err := c.Store.Remove(link.InfoHash); err != nil {
+		return Finished{}, err
+	}
+	done := Finished{
+		Network: t.Network(), Path: filepath.Join(dir, info.Name), Bytes: info.Length,
+		Received: s.engine.Stats().Downloaded, Took: time.Since(started),
+	}
+	c.report(done)
+	return done, nil
+}
+
+// resume joins the link with what an earlier Get of it left, and keeps the
+// result before anything is fetched.
+func (c *Client) resume(link *metainfo.Link, dir string) (*metainfo.Link, error) {
+	old, err := c.Store.Load(link.InfoHash)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case old.Dir != dir:
+		return nil, fmt.Errorf("%w: %s", ErrElsewhere, old.Dir)
+	default:
+		link = merge(link, old)
+	}
+	return link, c.keep(link, dir)
+}
+
+// merge adds to a link what the record of an earlier Get knows. A private
+// torrent gets no peers or trackers that its file does not name.
+func merge(link *metainfo.Link, old store.Record) *metainfo.Link {
+	merged := *link
+	if merged.Info == nil {
+		merged.Info = old.Info
+	}
+	earlier, err := metainfo.ParseMagnet(old.Magnet)
+	if err != nil || merged.Private || earlier.InfoHash != link.InfoHash {
+		return &merged
+	}
+	merged.Trackers = union(merged.Trackers, earlier.Trackers)
+	merged.Peers = union(merged.Peers, earlier.Peers)
+	return &merged
+}
+
+func union[T comparable](a, b []T) []T {
+	all := slices.Clone(a)
+	for _, x := range b {
+		if !slices.Contains(all, x) {
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+func (c *Client) keep(link *metainfo.Link, dir string) error {
+	return c.Store.Save(store.Record{InfoHash: link.InfoHash, Dir: dir, Info: link.Info, Magnet: link.Magnet()})
+}

@@ -1,0 +1,160 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"sotto/anon"
+	"sotto/anon/profile"
+	"sotto/client/engine"
+	"sotto/client/metainfo"
+	"sotto/client/tracker/server"
+	"sotto/transport"
+)
+
+// swarm is one torrent on one network: an endpoint of its own, the engine on
+// it, and the search for peers.
+type swarm struct {
+	client   *Client
+	link     *metainfo.Link
+	endpoint transport.Endpoint
+	engine   *engine.Torrent
+	search   *search // nil when we host: peers come to us
+	meter    meter
+
+	once sync.Once
+	err  error // of close
+}
+
+// options are what Get and Share do differently.
+type options struct {
+	dir  string
+	host *server.Server // tracks on our endpoint; nil for Get
+}
+
+// join makes a fresh identity on a network and starts the torrent on it. The
+// caller closes the swarm.
+func (c *Client) join(ctx context.Context, t transport.Transport, link *metainfo.Link, o options) (*swarm, error) {
+	network := t.Network()
+	look, err := profile.For(network)
+	if err != nil {
+		return nil, err
+	}
+	c.report(Opening{network})
+	ep, err := t.Open(ctx, anon.Identity{Network: network, Label: anon.NewLabel()})
+	if err != nil {
+		return nil, err
+	}
+	c.report(Opened{network})
+	if o.host != nil {
+		ep = o.host.Split(ep)
+	}
+	s := &swarm{client: c, link: link, endpoint: ep}
+	s.engine, err = engine.Open(ctx, engine.Options{
+		Endpoint: ep, Look: look, InfoHash: link.InfoHash, Info: link.Info,
+		Dir: o.dir, ReadOnly: o.host != nil, Log: c.log(),
+		CheckInfo: func(info []byte) error {
+			_, err := metainfo.ParseInfo(info, link.InfoHash)
+			return err
+		},
+	})
+	if err != nil {
+		return nil, errors.Join(err, ep.Close())
+	}
+	if o.host == nil {
+		if s.search, err = startSearch(s, look); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
+	return s, nil
+}
+
+// close says goodbye to the trackers, brings the data to disk and leaves the
+// network, in this order. It returns the first error of any call.
+func (s *swarm) close() error {
+	s.once.Do(func() {
+		if s.search != nil {
+			s.search.close()
+		}
+		s.err = errors.Join(s.engine.Close(), s.endpoint.Close())
+	})
+	return s.err
+}
+
+// fetch waits until everything is verified. Metadata that was not known is
+// given to keep as soon as it is there, so that resuming does not depend on a
+// peer for it.
+func (s *swarm) fetch(ctx context.Context, keep func(info []byte) error) (*metainfo.Info, error) {
+	haveInfo := make(chan struct{})
+	var raw []byte
+	var err error
+	go func() {
+		defer close(haveInfo)
+		raw, err = s.engine.Info(ctx)
+	}()
+	if waitErr := s.wait(ctx, haveInfo); waitErr != nil {
+		<-haveInfo
+		return nil, waitErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := metainfo.ParseInfo(raw, s.link.InfoHash)
+	if err != nil {
+		return nil, err
+	}
+	if s.link.Info == nil {
+		if err := keep(raw); err != nil {
+			return nil, err
+		}
+	}
+	return info, s.wait(ctx, s.engine.Done())
+}
+
+// wait reports progress until done is closed; nil never is. It returns ctx's
+// error, or what ended the torrent.
+func (s *swarm) wait(ctx context.Context, done <-chan struct{}) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			s.client.report(s.progress())
+			return nil
+		case <-s.engine.Failed():
+			return fmt.Errorf("transfer: %w", s.engine.Err())
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			s.client.report(s.progress())
+		}
+	}
+}
+
+// progress is where the transfer stands now.
+func (s *swarm) progress() Progress {
+	st := s.engine.Stats()
+	p := Progress{
+		Network: s.endpoint.Addr().On(), Phase: Fetching, Done: st.Verified, Total: st.Total,
+		Received: st.Downloaded, Sent: st.Uploaded, Peers: st.Peers,
+	}
+	switch {
+	case !st.HasInfo:
+		p.Phase = Metadata
+	case st.Checking:
+		p.Phase = Checking
+	case s.search == nil:
+		p.Phase = Seeding
+	}
+	p.Rate = s.meter.rate(time.Now(), st.Downloaded)
+	if p.Phase == Fetching && p.Rate > 0 {
+		p.Left = time.Duration(float64(st.Left()) / p.Rate * float64(time.Second))
+	}
+	if s.search != nil && st.Peers == 0 {
+		p.Trouble = s.search.trouble()
+	}
+	return p
+}
