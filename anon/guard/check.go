@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -20,25 +19,32 @@ import (
 // nothing can be checked.
 var errGone = errors.New("the connection died before it could be checked")
 
-// check asks the kernel who is at the other end of c. A wrong end, or one
-// that cannot be asked for, is a leak; a dead one wraps anon.ErrUnavailable.
-func (g *Guard) check(ctx context.Context, op string, c net.Conn) error {
+// finding is what check holds against a connection: kinds, never addresses.
+type finding struct{ want, got string }
+
+func (f *finding) Error() string { return "want " + f.want + ", got " + f.got }
+
+// check asks the kernel who is at the other end of c. A wrong end, or one that
+// cannot be asked for, is a *finding; a dead one wraps anon.ErrUnavailable. On
+// a network without sockets the ends are empty.
+func (g *Guard) check(ctx context.Context, op string, c net.Conn) (ends, error) {
+	onNetwork := "an address on " + g.network.String()
 	remote, ok := c.RemoteAddr().(anon.Addr)
 	if !ok {
-		return g.leak(op, "an address on "+g.network.String(), fmt.Sprintf("a %T", c.RemoteAddr()))
+		return ends{}, &finding{onNetwork, fmt.Sprintf("a %T", c.RemoteAddr())}
 	}
 	if remote.On() != g.network {
-		return g.leak(op, "an address on "+g.network.String(), remote.String())
+		return ends{}, &finding{onNetwork, remote.String()}
 	}
 	wire, got := wireOf(c)
 	if g.network == anon.Memory {
 		if _, raw := c.(syscall.Conn); raw || wire != nil {
-			return g.leak(op, "no socket", "a socket")
+			return ends{}, &finding{"no socket", "a socket"}
 		}
-		return nil
+		return ends{}, nil
 	}
 	if wire == nil {
-		return g.leak(op, "a socket to the router", got)
+		return ends{}, &finding{"a socket to the router", got}
 	}
 	return g.checkWire(ctx, op, wire)
 }
@@ -59,25 +65,25 @@ func wireOf(c net.Conn) (wire syscall.Conn, got string) {
 // checkWire compares the socket's ends with those the router may have. A
 // router that has just moved deserves a second, fresh look before the guard
 // latches for good.
-func (g *Guard) checkWire(ctx context.Context, op string, wire syscall.Conn) error {
-	var ends ends
+func (g *Guard) checkWire(ctx context.Context, op string, wire syscall.Conn) (ends, error) {
+	var e ends
 	for _, fresh := range []bool{false, true} {
-		st, err := g.router.proven(ctx, fresh)
-		if err != nil {
-			return fmt.Errorf("guard: %s: check the socket: %w", op, err)
+		if _, err := g.router.proven(ctx, fresh); err != nil {
+			return ends{}, fmt.Errorf("check the socket: %w", err)
 		}
-		ends, err = kernelEnds(wire)
+		var err error
+		e, err = kernelEnds(wire)
 		if errors.Is(err, errGone) {
-			return fmt.Errorf("guard: %s: %w: %w", op, anon.ErrUnavailable, errGone)
+			return ends{}, fmt.Errorf("%w: %w", anon.ErrUnavailable, errGone)
 		}
 		if err != nil {
-			return g.leak(op, "a socket the kernel can be asked about", "an error")
+			return ends{}, &finding{"a socket the kernel can be asked about", "an error"}
 		}
-		if op == "accept" && anyMatches(st.Local, ends.local) || anyMatches(st.Peers, ends.peer) {
-			return nil
+		if g.router.vouchesFor(op, e) {
+			return e, nil
 		}
 	}
-	return g.leak(op, "a socket to the router", ends.kind()+" to somewhere else")
+	return ends{}, &finding{"a socket to the router", e.kind() + " to somewhere else"}
 }
 
 // ends are what the kernel says of a stream socket, as "unix:<path>" or
@@ -91,10 +97,6 @@ func (e ends) kind() string {
 		kind = "nameless"
 	}
 	return "a " + kind + " socket"
-}
-
-func anyMatches(allowed []string, end string) bool {
-	return slices.ContainsFunc(allowed, func(a string) bool { return matches(a, end) })
 }
 
 // matches compares an end with what a transport allows. TCP ends are compared

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 
 	"sotto/anon"
 	"sotto/transport"
@@ -12,8 +13,9 @@ import (
 
 // endpoint guards one identity.
 type endpoint struct {
-	guard *Guard
-	inner transport.Endpoint
+	guard  *Guard
+	inner  transport.Endpoint
+	closed atomic.Bool
 }
 
 // wrap shows of the optional abilities those that the inner endpoint has, so
@@ -43,7 +45,11 @@ func wrap(e *endpoint) transport.Endpoint {
 }
 
 func (e *endpoint) Addr() anon.Addr { return e.inner.Addr() }
-func (e *endpoint) Close() error    { return e.inner.Close() }
+
+func (e *endpoint) Close() error {
+	e.closed.Store(true)
+	return e.inner.Close()
+}
 
 // Dial returns a connection whose socket was found to end at the router.
 func (e *endpoint) Dial(ctx context.Context, to anon.Addr) (net.Conn, error) {
@@ -59,7 +65,7 @@ func (e *endpoint) Dial(ctx context.Context, to anon.Addr) (net.Conn, error) {
 		}
 		return nil, err
 	}
-	if c, err = g.admit(ctx, "dial", c); err != nil {
+	if c, err = e.admit(ctx, "dial", c); err != nil {
 		return nil, err
 	}
 	g.dials.Add(1)
@@ -92,7 +98,7 @@ func (e *endpoint) Accept(ctx context.Context) (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, err = g.admit(ctx, "accept", c)
+		c, err = e.admit(ctx, "accept", c)
 		if err == nil {
 			g.accepted.Add(1)
 			return c, nil
@@ -101,6 +107,30 @@ func (e *endpoint) Accept(ctx context.Context) (net.Conn, error) {
 			return nil, err
 		}
 	}
+}
+
+// admit checks c and returns it ready for Audit, or closes it. On an endpoint
+// that was closed meanwhile the router answers no more for its sockets, so
+// nothing found there is a leak.
+func (e *endpoint) admit(ctx context.Context, op string, c net.Conn) (net.Conn, error) {
+	g := e.guard
+	seen, err := g.check(ctx, op, c)
+	var found *finding
+	switch {
+	case errors.As(err, &found) && e.closed.Load():
+		err = fmt.Errorf("guard: %s: %w", op, net.ErrClosed)
+	case found != nil:
+		err = g.leak(op, found)
+	case err != nil:
+		err = fmt.Errorf("guard: %s: %w", op, err)
+	case g.leaks.Load() > 0:
+		err = latched(op) // another connection leaked while this one was made
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return g.track(op, c, seen), nil
 }
 
 // resolver guards name lookups: asked only of a ready router, answered only
@@ -126,45 +156,4 @@ func (r resolver) Resolve(ctx context.Context, name string) (anon.Addr, error) {
 		return anon.Addr{}, &anon.LeakError{Op: "resolve", Want: g.network.String(), Got: a.On().String()}
 	}
 	return a, nil
-}
-
-// conn is a checked connection that Audit can check again.
-type conn struct {
-	net.Conn
-	guard *Guard
-	op    string
-}
-
-// wiredConn keeps the socket visible to whoever checks after us.
-type wiredConn struct {
-	*conn
-	transport.Wired
-}
-
-// admit checks c and returns it ready for Audit, or closes it.
-func (g *Guard) admit(ctx context.Context, op string, c net.Conn) (net.Conn, error) {
-	err := g.check(ctx, op, c)
-	if err == nil && g.leaks.Load() > 0 {
-		err = latched(op) // another connection leaked while this one was made
-	}
-	if err != nil {
-		c.Close()
-		return nil, err
-	}
-	tracked := &conn{Conn: c, guard: g, op: op}
-	g.mu.Lock()
-	g.conns[tracked] = struct{}{}
-	g.mu.Unlock()
-	if w, ok := c.(transport.Wired); ok {
-		return wiredConn{tracked, w}, nil
-	}
-	return tracked, nil
-}
-
-// Close closes the connection and ends its audits.
-func (c *conn) Close() error {
-	c.guard.mu.Lock()
-	delete(c.guard.conns, c)
-	c.guard.mu.Unlock()
-	return c.Conn.Close()
 }

@@ -114,7 +114,7 @@ func (g *Guard) Open(ctx context.Context, id anon.Identity) (transport.Endpoint,
 		return nil, err
 	}
 	if a := e.Addr(); a.On() != g.network || a.IsUnknown() {
-		return nil, errors.Join(g.leak("open", "an address on "+g.network.String(), a.String()), e.Close())
+		return nil, errors.Join(g.leak("open", &finding{"an address on " + g.network.String(), a.String()}), e.Close())
 	}
 	if _, err := g.router.proven(ctx, false); err != nil {
 		g.refused.Add(1)
@@ -154,35 +154,12 @@ func (g *Guard) Counters() Counters {
 	}
 }
 
-// Audit checks all connections in use again and closes those whose socket no
-// longer ends at the router. It returns the first leak. A connection that has
-// died meanwhile is none.
-func (g *Guard) Audit(ctx context.Context) error {
-	g.mu.Lock()
-	conns := make([]*conn, 0, len(g.conns))
-	for c := range g.conns {
-		conns = append(conns, c)
-	}
-	g.mu.Unlock()
-	var first error
-	for _, c := range conns {
-		err := g.check(ctx, c.op, c.Conn)
-		if errors.Is(err, anon.ErrLeak) {
-			c.Close()
-			if first == nil {
-				first = err
-			}
-		}
-	}
-	return first
-}
-
-// leak latches the guard. Want and got go to the log: kinds, never addresses.
-func (g *Guard) leak(op, want, got string) error {
+// leak latches the guard.
+func (g *Guard) leak(op string, f *finding) error {
 	g.leaks.Add(1)
 	g.log.Error("leak stopped: the connection was closed and no further one is allowed",
-		"network", g.network.String(), "op", op, "want", want, "got", got)
-	return &anon.LeakError{Op: op, Want: want, Got: got}
+		"network", g.network.String(), "op", op, "want", f.want, "got", f.got)
+	return &anon.LeakError{Op: op, Want: f.want, Got: f.got}
 }
 
 func latched(op string) error {

@@ -51,7 +51,7 @@ func TestGoodDialKeepsWireAndDeadlines(t *testing.T) {
 	var ne net.Error
 	require.ErrorAs(t, err, &ne)
 	require.True(t, ne.Timeout())
-	require.NoError(t, g.Audit(t.Context()))
+	require.NoError(t, g.Audit())
 	require.Equal(t, guard.Counters{Dials: 1}, g.Counters())
 	require.NoError(t, c.Close())
 }

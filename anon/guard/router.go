@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -24,12 +25,25 @@ type router struct {
 	err     error
 	until   time.Time
 	unknown bool // nothing valid is remembered
+	vouched map[vouch]time.Time
 }
+
+// vouch is an end that the proven router said is its own.
+type vouch struct {
+	local bool
+	end   string
+}
+
+// grace is how long an end stays good after the router last named it: a
+// connection made just before the router moved, or its listener closed, is
+// checked just after and is no leak.
+const grace = time.Minute
 
 func newRouter(p transport.Prober, o Options) *router {
 	return &router{
 		prober: p, ttl: o.ProbeTTL, timeout: o.ProbeTimeout,
 		turn: make(chan struct{}, 1), unknown: true,
+		vouched: map[vouch]time.Time{},
 	}
 }
 
@@ -73,10 +87,38 @@ func (r *router) ask(ctx context.Context, fresh bool) (transport.Status, error) 
 	defer r.mu.Unlock()
 	r.status, r.err, r.unknown = st, err, false
 	r.until = time.Now().Add(r.ttl / 5)
+	if err == nil && st.Proven {
+		r.note(st)
+	}
 	if err == nil && st.Proven && st.Ready {
 		r.until = time.Now().Add(r.ttl)
 	}
 	return st, err
+}
+
+// note remembers the ends in st and forgets those not named for long.
+func (r *router) note(st transport.Status) {
+	now := time.Now()
+	maps.DeleteFunc(r.vouched, func(_ vouch, last time.Time) bool { return now.Sub(last) > grace })
+	for _, end := range st.Peers {
+		r.vouched[vouch{false, end}] = now
+	}
+	for _, end := range st.Local {
+		r.vouched[vouch{true, end}] = now
+	}
+}
+
+// vouchesFor reports whether a socket with these ends is the router's. Only an
+// accepted one may be known by its local end.
+func (r *router) vouchesFor(op string, e ends) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for v := range r.vouched {
+		if !v.local && matches(v.end, e.peer) || v.local && op == "accept" && matches(v.end, e.local) {
+			return true
+		}
+	}
+	return false
 }
 
 // proven returns the state of a router that is proven. Any other is

@@ -198,6 +198,28 @@ func TestRouterThatMovedIsNoLeak(t *testing.T) {
 	require.Zero(t, g.Leaks())
 }
 
+// TestLateCheckIsNoLeak: a connection made before the router moved is checked
+// after, and one of a listener that is gone when its endpoint is closed.
+func TestLateCheckIsNoLeak(t *testing.T) {
+	f := newFake(t)
+	g := guard.New(f, guard.Options{ProbeTTL: time.Nanosecond})
+	e := open(t, g)
+	f.status.Peers = []string{"tcp:127.0.0.1:1"}
+	_, err := e.Dial(t.Context(), there)
+	require.NoError(t, err)
+
+	never, _ := listen(t, "tcp", "127.0.0.1:0")
+	swallow(t, never)
+	f.accept = func() (net.Conn, error) {
+		c, err := dialer(t, never)()
+		require.NoError(t, e.Close())
+		return wire(c), err
+	}
+	_, err = e.Accept(t.Context())
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.Zero(t, g.Leaks())
+}
+
 func TestDeadSocketIsNoLeak(t *testing.T) {
 	f := newFake(t)
 	good := f.dial
@@ -232,18 +254,18 @@ func TestAuditFindsReconnectedSocket(t *testing.T) {
 	require.NoError(t, err)
 	kept, err := e.Dial(t.Context(), there)
 	require.NoError(t, err)
-	require.NoError(t, g.Audit(t.Context()))
+	require.NoError(t, g.Audit())
 
 	elsewhere, _ := listen(t, "tcp", "127.0.0.1:0")
 	swallow(t, elsewhere)
 	reconnect(t, c.(transport.Wired).Wire().(*net.TCPConn), elsewhere.Addr().(*net.TCPAddr).Port)
-	requireLeak(t, g.Audit(t.Context()))
+	requireLeak(t, g.Audit())
 	_, err = c.Write([]byte("x"))
 	require.ErrorIs(t, err, net.ErrClosed)
 	_, err = kept.Write([]byte("x"))
 	require.NoError(t, err, "the connection that is in order stays")
 	requireLatched(t, g, e, f)
-	require.NoError(t, g.Audit(t.Context()), "what leaked is closed and gone")
+	require.NoError(t, g.Audit(), "what leaked is closed and gone")
 }
 
 // reconnect takes a socket off its remote end and connects it to another one
