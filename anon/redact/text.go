@@ -1,0 +1,102 @@
+package redact
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+)
+
+// MaxText is how many bytes of one text are looked at; the rest is cut off.
+const MaxText = 2048
+
+// cutMark ends a text that was longer than MaxText.
+const cutMark = " [cut]"
+
+// rule replaces every match of a pattern. A rule sees the work of those before
+// it, and no replacement may match a later pattern.
+type rule struct {
+	pattern *regexp.Regexp
+	with    string
+	unless  func(match string) bool // nil: replace all
+}
+
+// rules go from the whole to its parts: a URL before the path in it, a path
+// before the hash in it. Patterns rather err on the side of hiding too much.
+var rules = []rule{
+	{re(`(?i)\b(?:magnet|urn):[^\s"']+`), "[link]", nil},
+	{re(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]*`), "[url]", nil},
+	{re(`(?i)\b(info_?hash|peer_?id|key|passkey|auth|token|ip|xt|dn|tr)=[^&\s"']+`), "$1=[hidden]", nil},
+	// Raw bytes as %q, as %v and in a query.
+	{re(`(?:(?:\\x[0-9A-Fa-f]{2}|%[0-9A-Fa-f]{2})[^\s"\\%]{0,8}){3,}`), "[bytes]", nil},
+	{re(`\[?(?:\b\d{1,3}[ ,]+){15,}\d{1,3}\]?`), "[bytes]", nil},
+	{re(`(?i)[a-z0-9~=_-][a-z0-9.~=_-]*\.(?:onion|i2p|memory)\b(?::\d+)?`), "[address]", nil},
+	{re(`(?i)\blookup [^\s:]+`), "lookup [host]", nil},
+	// A path has spaces in it more often than not, and then its end cannot be
+	// told: it runs on to a quote, a colon with a space, or the end of the line.
+	{re(`(?m)(^|[\s"'` + "`" + `(\[{<=:,;|])(?:~?/[^\s/]|~?/\.?/|[A-Za-z]:[\\/]|\\\\)(?:[^"'` + "`" + `:\n]|:[^\s])*`), "$1[path]", nil},
+	{re(`-[A-Za-z][A-Za-z~][0-9A-Za-z]{4}-[^\s"']{12}`), "[peer id]", nil},
+	{re(`[0-9A-Fa-f]{32,}`), "[hash]", nil},
+	{re(`[A-Za-z0-9~_+-]{32,}={0,3}`), "[token]", nil},
+	{re(`[A-Za-z0-9+/]{40,}={0,3}`), "[token]", nil},
+	{re(`\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?(?:%[0-9A-Za-z._-]+)?(?:\]:\d+|\])?`), "[ip]", notIPv6},
+	{re(`\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?`), "[ip]", nil},
+	{re(`(?i)\b(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]+:\d{1,5}\b`), "[host]", isSource},
+}
+
+func re(s string) *regexp.Regexp { return regexp.MustCompile(s) }
+
+// notIPv6 keeps times of day and the like: what has neither a run of zeros
+// nor eight groups is no address.
+func notIPv6(m string) bool {
+	if strings.Contains(m, "::") {
+		return false
+	}
+	_, err := netip.ParseAddr(strings.Trim(m, "[]"))
+	return err != nil && strings.Count(m, ":") < 6
+}
+
+// isSource keeps file.go:123.
+func isSource(m string) bool {
+	file, _, _ := strings.Cut(m, ":")
+	return strings.HasSuffix(file, ".go")
+}
+
+// Text returns s without what links a user to a place, a torrent or a file:
+// IP addresses, onion and I2P names, destinations, hashes, peer ids, keys in
+// queries, URLs, host names with a port and absolute paths, each replaced by
+// its kind in brackets. It hides too much rather than too little, but it
+// cannot know a plain name: whoever logs one must not. At most MaxText bytes
+// are kept.
+func Text(s string) string {
+	s = clip(s)
+	if !suspicious(s) {
+		return s
+	}
+	for _, r := range rules {
+		if r.unless == nil {
+			s = r.pattern.ReplaceAllString(s, r.with)
+			continue
+		}
+		s = r.pattern.ReplaceAllStringFunc(s, func(m string) string {
+			if r.unless(m) {
+				return m
+			}
+			return r.with
+		})
+	}
+	return s
+}
+
+// clip cuts before the last space that fits, so that no half of an address is
+// left that no pattern knows.
+func clip(s string) string {
+	if len(s) <= MaxText {
+		return s
+	}
+	return s[:max(strings.LastIndexAny(s[:MaxText], " \t\n"), 0)] + cutMark
+}
+
+// suspicious is false for the plain words that most texts are.
+func suspicious(s string) bool {
+	return len(s) >= 20 || strings.ContainsAny(s, `./:\%=`)
+}
