@@ -87,16 +87,15 @@ func (c *Conn) send(command string) error {
 }
 
 // within runs exchange and ends it when ctx is done or limit is over, however
-// many bytes have trickled in by then. A limit of 0 leaves it to ctx. On
-// success the wire is left without a deadline.
+// many bytes have trickled in by then. A limit of 0 leaves it to ctx. The wire
+// is left without a deadline. A wire that takes no deadline is closed, which
+// its next use will tell.
 func (c *Conn) within(ctx context.Context, limit time.Duration, exchange func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if limit > 0 {
-		if err := c.wire.SetDeadline(time.Now().Add(limit)); err != nil {
-			return err
-		}
+		c.wire.SetDeadline(time.Now().Add(limit))
 	}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -108,10 +107,8 @@ func (c *Conn) within(ctx context.Context, limit time.Duration, exchange func() 
 		<-ended
 		return ctx.Err()
 	}
-	if err != nil {
-		return err
-	}
-	return c.wire.SetDeadline(time.Time{})
+	c.wire.SetDeadline(time.Time{})
+	return err
 }
 
 // readLine returns the next line without its newline. A line of more than max

@@ -20,10 +20,11 @@ const (
 	// maxDestination is the largest destination taken from a stranger, well
 	// over the 475 bytes of the largest in use.
 	maxDestination = 1024
-	// minPrivate and maxPrivate bound what follows the destination in a key
-	// blob: an encryption key of 32 to 256 bytes and a 32-byte seed today.
-	minPrivate = 64
-	maxPrivate = 8 << 10
+	// What follows the destination in a key blob: the private encryption key,
+	// of which ElGamal's is the longer, and the seed of the signing key.
+	elGamalPrivate = 256
+	x25519Private  = 32
+	ed25519Seed    = 32
 )
 
 // Keys are the parts of a private key blob that may be told to others.
@@ -41,9 +42,10 @@ var (
 )
 
 // ParseDestination reads a whole destination in I2P's base64 and returns its
-// hash. Names and hashes are refused, as is anything behind the destination.
+// hash. Names and hashes are refused, as is anything behind the destination
+// and the newlines that base64 would let pass: the text goes into commands.
 func ParseDestination(text string) (hash [32]byte, err error) {
-	if len(text) > anon.I2PEncoding.EncodedLen(maxDestination) {
+	if len(text) > anon.I2PEncoding.EncodedLen(maxDestination) || !plain(text) {
 		return hash, errDestination
 	}
 	raw, err := anon.I2PEncoding.Strict().DecodeString(text)
@@ -61,7 +63,7 @@ func ParseDestination(text string) (hash [32]byte, err error) {
 // refuses keys that sign with anything but Ed25519: a router that was not
 // understood hands out DSA keys instead, which are weak and stand out.
 func ParsePrivate(text []byte) (Keys, error) {
-	if len(text) > anon.I2PEncoding.EncodedLen(maxDestination+maxPrivate) {
+	if len(text) > anon.I2PEncoding.EncodedLen(maxDestination+elGamalPrivate+ed25519Seed) || !plain(string(text)) {
 		return Keys{}, errKey
 	}
 	raw, err := anon.I2PEncoding.Strict().DecodeString(string(text))
@@ -70,12 +72,15 @@ func ParsePrivate(text []byte) (Keys, error) {
 	}
 	defer clear(raw)
 	n, ok := destinationLength(raw)
-	if !ok || len(raw)-n < minPrivate {
+	if !ok {
 		return Keys{}, errKey
 	}
 	if raw[certType] != keyCert || n < certPayload+4 ||
 		binary.BigEndian.Uint16(raw[certPayload:]) != ed25519 {
 		return Keys{}, errSignature
+	}
+	if private := len(raw) - n - ed25519Seed; private != elGamalPrivate && private != x25519Private {
+		return Keys{}, errKey
 	}
 	return Keys{
 		Destination: anon.I2PEncoding.EncodeToString(raw[:n]),
