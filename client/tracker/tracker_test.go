@@ -59,6 +59,30 @@ func TestAnnounceOverOnions(t *testing.T) {
 	require.True(t, ep.dialed[0] == anon.OnionAddr(key(3), 8080))
 }
 
+// Nothing of one answer gets into the next request, and nothing of the
+// environment into any.
+func TestAnnounceKeepsNothing(t *testing.T) {
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "ALL_PROXY"} {
+		t.Setenv(name, "http://127.0.0.1:1")
+	}
+	var got string
+	ep := &fakeEndpoint{addr: anon.Unknown(anon.Tor), serve: answering(
+		"HTTP/1.1 200 OK\r\nSet-Cookie: id=1\r\nETag: \"2\"\r\nLast-Modified: Sat, 01 Jan 2022 00:00:00 GMT\r\n"+
+			"Alt-Svc: h2=\":443\"\r\nConnection: keep-alive\r\nContent-Length: 38\r\n\r\n"+
+			"d11:external ip4:\x7f\x00\x00\x0110:tracker id1:xe", &got)}
+	tr := newTracker(t, home, ep)
+	var requests []string
+	for range 2 {
+		_, err := tr.Announce(t.Context(), Request{})
+		require.NoError(t, err)
+		ep.wg.Wait()
+		requests = append(requests, got)
+	}
+	require.Equal(t, requests[0], requests[1])
+	require.Equal(t, string(build(home, tr.look, own{}, Request{})), requests[0])
+	require.Len(t, ep.dialed, 2, "each announce has a connection of its own")
+}
+
 // A redirect is an answer, never an instruction.
 func TestAnnounceFollowsNoRedirect(t *testing.T) {
 	for _, code := range []int{300, 301, 302, 303, 307, 308} {

@@ -18,6 +18,10 @@ const (
 	// are, are being answered, or wait for Accept. One more pushes out the
 	// oldest: a flood may cost newcomers their turn, it cannot lock the door.
 	maxWaiting = 64
+	// maxPerRemote bounds those of one proven remote in the same way, so that
+	// where the network proves dialers one of them cannot crowd out the rest.
+	// An honest one has an announce and a peer connection.
+	maxPerRemote = 4
 	// patience is how long a connection may take from its first byte to its
 	// answer, or may wait for Accept.
 	patience = time.Minute
@@ -114,14 +118,35 @@ func (d *door) admit(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	if len(d.waiting) == maxWaiting {
-		oldest := d.waiting[0]
-		d.waiting = slices.Delete(d.waiting, 0, 1)
+	if i := d.tooMany(conn); i >= 0 {
+		oldest := d.waiting[i]
+		d.waiting = slices.Delete(d.waiting, i, i+1)
 		close(oldest.gone)
 		oldest.conn.Close()
 	}
 	d.waiting = append(d.waiting, e)
 	d.wg.Go(func() { d.receive(e) })
+}
+
+// tooMany returns the index of the one that has to make room for conn, or -1.
+func (d *door) tooMany(conn net.Conn) int {
+	remote, _ := conn.RemoteAddr().(anon.Addr)
+	first, n := -1, 0
+	for i, e := range d.waiting {
+		if a, _ := e.conn.RemoteAddr().(anon.Addr); !remote.IsUnknown() && a == remote {
+			n++
+			if first < 0 {
+				first = i
+			}
+		}
+	}
+	switch {
+	case n >= maxPerRemote:
+		return first
+	case len(d.waiting) >= maxWaiting:
+		return 0
+	}
+	return -1
 }
 
 // take makes the caller the owner of e, unless it was pushed out before.

@@ -110,62 +110,82 @@ func TestEverythingElseGoesToAccept(t *testing.T) {
 	}
 }
 
-func TestBadRequestsAreAnswered(t *testing.T) {
-	for request, status := range map[string]string{
-		"GET /scrape?info_hash=x HTTP/1.1\r\n\r\n":               "404 ",
-		"GET / HTTP/1.1\r\n\r\n":                                 "404 ",
-		"GET /announce HTTP/1.1\r\n\r\n":                         "400 ",
-		"GET \r\n\r\n":                                           "400 ",
-		"GET /a?x=" + strings.Repeat("y", maxHead) + " HTTP/1.1": "431 ",
+// The answers to the byte: no date, no server name, nothing of the host.
+func TestAnswersGoldenBytes(t *testing.T) {
+	answer := func(status, length, body string) string {
+		return "HTTP/1.1 " + status + "\r\nContent-Type: text/plain\r\nContent-Length: " + length + "\r\nConnection: close\r\n\r\n" + body
+	}
+	for request, want := range map[string]string{
+		"GET /scrape?info_hash=x HTTP/1.1\r\n\r\n":               answer("404 Not Found", "0", ""),
+		"GET / HTTP/1.1\r\n\r\n":                                 answer("404 Not Found", "0", ""),
+		"GET /announce HTTP/1.1\r\n\r\n":                         answer("400 Bad Request", "0", ""),
+		"GET \r\n\r\n":                                           answer("400 Bad Request", "0", ""),
+		"GET /a?x=" + strings.Repeat("y", maxHead) + " HTTP/1.1": answer("431 Request Header Fields Too Large", "0", ""),
+		"GET /announce?" + okQuery + " HTTP/1.1\r\n\r\n":         answer("200 OK", "49", "d14:failure reason27:torrent not registered heree"),
 	} {
 		n := memory.New(memory.Options{})
 		shared := New(Config{}).Split(open(t, n))
 		c := dial(t, open(t, n), shared.Addr())
 		_, err := io.WriteString(c, request)
 		require.NoError(t, err)
-		answer, err := io.ReadAll(c)
+		got, err := io.ReadAll(c)
 		require.NoError(t, err)
-		require.Equal(t, "HTTP/1.1 "+status, string(answer[:13]))
-		require.NotContains(t, string(answer), "Date")
-		require.NotContains(t, string(answer), "Server")
+		require.Equal(t, want, string(got))
 		c.Close()
 		require.NoError(t, shared.Close())
 	}
 }
 
 // Connections that say nothing hold nobody up and are dropped in time; one too
-// many pushes out the oldest.
+// many pushes out the oldest, of the same remote where remotes are proven.
 func TestSilentConnections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := memory.New(memory.Options{})
-		shared := New(Config{}).Split(open(t, n))
-		defer shared.Close()
-		peer := open(t, n)
-		var silent []net.Conn
-		for range maxWaiting + 1 {
-			silent = append(silent, dial(t, peer, shared.Addr()))
-			synctest.Wait()
-		}
-		begin := time.Now()
-		_, err := silent[0].Read(make([]byte, 1))
-		require.Error(t, err)
-		require.Zero(t, time.Since(begin), "the oldest made room at once")
+	for name, c := range map[string]struct {
+		hide bool
+		most int
+	}{"proven": {false, maxPerRemote}, "as on an onion service": {true, maxWaiting}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { silentConnections(t, c.hide, c.most) })
+		})
+	}
+}
 
-		c := dial(t, peer, shared.Addr())
-		_, err = io.WriteString(c, "\x13BitTorrent")
-		require.NoError(t, err)
+func silentConnections(t *testing.T, hide bool, most int) {
+	n := memory.New(memory.Options{HideDialers: hide})
+	shared := New(Config{}).Split(open(t, n))
+	defer shared.Close()
+	bystander := dial(t, open(t, n), shared.Addr()) // as silent, and first
+	defer bystander.Close()
+	synctest.Wait()
+	peer := open(t, n)
+	var silent []net.Conn
+	for range most + 1 {
+		silent = append(silent, dial(t, peer, shared.Addr()))
+		synctest.Wait()
+	}
+	begin := time.Now()
+	_, err := silent[0].Read(make([]byte, 1))
+	require.Error(t, err)
+	require.Zero(t, time.Since(begin), "the oldest made room at once")
+
+	if !hide {
+		io.WriteString(bystander, "\x13")
 		got, err := shared.Accept(t.Context())
-		require.NoError(t, err)
-		require.Zero(t, time.Since(begin), "the silent ones hold nobody up")
+		require.NoError(t, err, "others are not crowded out")
 		got.Close()
-		c.Close()
+	}
+	c := dial(t, peer, shared.Addr())
+	io.WriteString(c, "\x13BitTorrent")
+	got, err := shared.Accept(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, time.Since(begin), "the silent ones hold nobody up")
+	got.Close()
+	c.Close()
 
-		for _, s := range silent[2:] {
-			_, err := s.Read(make([]byte, 1))
-			require.Error(t, err)
-		}
-		require.Equal(t, patience, time.Since(begin))
-	})
+	for _, s := range silent[2:] {
+		_, err := s.Read(make([]byte, 1))
+		require.Error(t, err)
+	}
+	require.Equal(t, patience, time.Since(begin))
 }
 
 // A request at a byte every few seconds ends with the same patience.
