@@ -68,7 +68,9 @@ func (s *Server) tracks(infoHash [20]byte) bool {
 // Split serves announces on ep and returns an Endpoint whose Accept yields
 // every other connection, with nothing taken from it. Connections are told
 // apart by their first bytes: "GET " begins an announce, and can begin neither
-// a BitTorrent handshake nor, but once in four billion, an encrypted one.
+// a BitTorrent handshake nor, but once in four billion, an encrypted one. A
+// dialer that waits for us to speak first is therefore never yielded, and
+// dropped after a minute.
 //
 // The returned Endpoint can what ep can (transport.Resolver,
 // transport.FullAddresser), its connections what ep's can (transport.Wired).
