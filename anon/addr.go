@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"unique"
 )
 
 // Addr is where a peer, tracker or we ourselves can be reached on one network:
@@ -22,18 +23,30 @@ import (
 type Addr struct {
 	net  Network
 	port uint16
-	key  [32]byte
+	// key is a handle of the 32 bytes and not the bytes, because fmt and slog
+	// walk into the unexported fields of whatever holds an Addr without asking
+	// its methods. A string, because they follow pointers to most other types.
+	// The zero handle is nobody's.
+	key unique.Handle[string]
+}
+
+func addrOf(n Network, key [32]byte, port uint16) Addr {
+	a := Addr{net: n, port: port}
+	if key != ([32]byte{}) {
+		a.key = unique.Make(string(key[:]))
+	}
+	return a
 }
 
 // I2PAddr returns the address of the destination with the given SHA-256 hash.
-func I2PAddr(hash [32]byte) Addr { return Addr{net: I2P, key: hash} }
+func I2PAddr(hash [32]byte) Addr { return addrOf(I2P, hash, 0) }
 
 // OnionAddr returns the address of the v3 onion service with the given
 // ed25519 public key, at a virtual port. Port 0 is not dialable.
-func OnionAddr(pub [32]byte, port uint16) Addr { return Addr{net: Tor, key: pub, port: port} }
+func OnionAddr(pub [32]byte, port uint16) Addr { return addrOf(Tor, pub, port) }
 
 // MemoryAddr returns the address of a memory endpoint.
-func MemoryAddr(id [32]byte) Addr { return Addr{net: Memory, key: id} }
+func MemoryAddr(id [32]byte) Addr { return addrOf(Memory, id, 0) }
 
 // Unknown is the address of a remote end that a network does not identify,
 // such as the dialer of an onion service. It cannot be dialled or parsed.
@@ -43,13 +56,18 @@ func Unknown(n Network) Addr { return Addr{net: n} }
 func (a Addr) On() Network { return a.net }
 
 // Key returns the 32 bytes that identify the address on its network.
-func (a Addr) Key() [32]byte { return a.key }
+func (a Addr) Key() [32]byte {
+	if a.IsUnknown() {
+		return [32]byte{}
+	}
+	return [32]byte([]byte(a.key.Value()))
+}
 
 // Port returns the onion's virtual port, 0 on networks without ports.
 func (a Addr) Port() uint16 { return a.port }
 
 // IsUnknown reports whether a identifies nobody: the zero Addr or Unknown(n).
-func (a Addr) IsUnknown() bool { return a.key == [32]byte{} }
+func (a Addr) IsUnknown() bool { return a.key == unique.Handle[string]{} }
 
 // Network returns the network's name. It makes Addr a net.Addr.
 func (a Addr) Network() string { return a.net.String() }
@@ -86,13 +104,14 @@ func (a Addr) Host() string {
 	if a.IsUnknown() {
 		return ""
 	}
+	key := a.Key()
 	switch a.net {
 	case I2P:
-		return lowerBase32.EncodeToString(a.key[:]) + b32Suffix
+		return lowerBase32.EncodeToString(key[:]) + b32Suffix
 	case Tor:
-		return onionHost(a.key)
+		return onionHost(key)
 	case Memory:
-		return hex.EncodeToString(a.key[:]) + memorySuffix
+		return hex.EncodeToString(key[:]) + memorySuffix
 	}
 	return ""
 }
@@ -147,6 +166,9 @@ func parseB32(label string) (Addr, error) {
 func parseDestination(text string) (Addr, error) {
 	const fixed = 387
 	raw, err := I2PEncoding.DecodeString(text)
+	if strings.ContainsAny(text, "\r\n") { // which package base64 skips
+		err = base64.CorruptInputError(0)
+	}
 	if err != nil || len(raw) < fixed || len(raw) != fixed+int(raw[385])<<8+int(raw[386]) {
 		return Addr{}, &AddrError{"not an I2P or onion address"}
 	}

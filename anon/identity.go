@@ -26,16 +26,33 @@ const DefaultPort = 6881
 
 // Secret holds key material and hides it from fmt, slog and encoders. The
 // zero Secret is empty.
-type Secret struct{ b []byte }
+type Secret struct {
+	// A pointer to a string, because fmt and slog walk into the unexported
+	// fields of whatever holds a Secret without asking its methods, and stop
+	// at such pointers.
+	b *string
+	_ [0]func() // no ==, which would compare the pointers
+}
 
 // NewSecret takes a copy of b.
-func NewSecret(b []byte) Secret { return Secret{append([]byte(nil), b...)} }
+func NewSecret(b []byte) Secret {
+	if len(b) == 0 {
+		return Secret{}
+	}
+	own := string(b)
+	return Secret{b: &own}
+}
 
 // Empty reports whether there is no key.
-func (s Secret) Empty() bool { return len(s.b) == 0 }
+func (s Secret) Empty() bool { return s.b == nil }
 
 // Expose returns a copy of the key. Each caller is a place to audit.
-func (s Secret) Expose() []byte { return append([]byte(nil), s.b...) }
+func (s Secret) Expose() []byte {
+	if s.Empty() {
+		return nil
+	}
+	return []byte(*s.b)
+}
 
 // String hides the key.
 func (s Secret) String() string { return "(secret)" }
