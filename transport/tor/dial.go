@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"time"
 
 	"sotto/anon"
@@ -17,7 +18,13 @@ const (
 	// broke is often there at the second try.
 	dialTries = 3
 	dialDelay = time.Second
+	// tryLimit ends a try that hangs, which tor itself would let hang for two
+	// minutes and more: see renew.
+	tryLimit = 20 * time.Second
 )
+
+// errSlow ends one try, not the dial.
+var errSlow = errors.New("no answer over these circuits")
 
 // Dial opens a stream to an onion over circuits that no other endpoint and no
 // other address shares.
@@ -42,7 +49,8 @@ func (e *endpoint) dial(ctx context.Context, to anon.Addr) (net.Conn, error) {
 	for try := 1; ; try++ {
 		c, err := e.dialOnce(ctx, to)
 		var refused *socks.Error
-		if err == nil || try == dialTries || !errors.As(err, &refused) || !refused.Fleeting() {
+		again := errors.Is(err, errSlow) || errors.As(err, &refused) && refused.Fleeting()
+		if err == nil || try == dialTries || !again {
 			return c, err
 		}
 		delay := dialDelay << (try - 1)
@@ -74,9 +82,47 @@ func (e *endpoint) dialOnce(ctx context.Context, to anon.Addr) (net.Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := socks.Connect(ctx, c, e.auth, to.Host(), to.Port()); err != nil {
-		c.Close()
+	limited, cancel := context.WithTimeout(ctx, tryLimit)
+	defer cancel()
+	auth := e.circuits()
+	err = socks.Connect(limited, c, auth, to.Host(), to.Port())
+	if err == nil {
+		return e.wrap(c, to)
+	}
+	c.Close()
+	if limited.Err() == nil {
 		return nil, err
 	}
-	return e.wrap(c, to)
+	e.renew(l, auth, to)
+	if ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", anon.ErrUnreachable, errSlow)
+	}
+	return nil, err
+}
+
+// circuits are the credentials that select the endpoint's circuits now.
+func (e *endpoint) circuits() socks.Auth {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.auth
+}
+
+const renewLimit = 2 * time.Second
+
+// renew keeps the next try away from what this one hung on. A service that
+// was killed leaves introduction points behind that still acknowledge; tor
+// then waits on that circuit for its own time-out, joins every later stream
+// with the same credentials to it, and keeps the outdated descriptor. So the
+// next try gets new credentials and tor is asked for the descriptor again.
+func (e *endpoint) renew(l *link, used socks.Auth, to anon.Addr) {
+	e.mu.Lock()
+	if e.auth == used { // else a parallel dial was faster
+		e.auth.Password = anon.NewLabel()
+	}
+	e.mu.Unlock()
+	ctx, cancel := context.WithTimeout(e.ctx, renewLimit)
+	defer cancel()
+	if err := l.cmd.FetchDescriptor(ctx, strings.TrimSuffix(to.Host(), ".onion")); err != nil {
+		e.t.log.Debug("tor did not fetch a descriptor again", "err", err)
+	}
 }

@@ -19,7 +19,6 @@ import (
 // endpoint is one identity: an onion and the circuits that carry its streams.
 type endpoint struct {
 	t      *Transport
-	auth   socks.Auth
 	port   uint16
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
@@ -34,6 +33,7 @@ type endpoint struct {
 
 	mu     sync.Mutex
 	closed bool
+	auth   socks.Auth  // changes when circuits hang
 	key    anon.Secret // adds the onion again after tor's death
 	id     string
 	on     *link // the link that holds the onion now

@@ -87,6 +87,9 @@ func (t *Transport) Network() anon.Network { return anon.Tor }
 
 // ParseAddr reads "<56 characters>.onion:port".
 func (t *Transport) ParseAddr(s string) (anon.Addr, error) {
+	if t.ctx.Err() != nil {
+		return anon.Addr{}, net.ErrClosed
+	}
 	a, err := anon.ParseAddr(s)
 	if err != nil {
 		return anon.Addr{}, err
@@ -133,6 +136,9 @@ func checkIdentity(id anon.Identity) error {
 }
 
 func (t *Transport) open(ctx context.Context, id anon.Identity) (*endpoint, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	l, err := t.acquire(ctx)
 	if err != nil {
 		return nil, err

@@ -88,3 +88,12 @@ func (c *Client) DelOnion(ctx context.Context, id string) error {
 	}
 	return nil
 }
+
+// FetchDescriptor asks tor to look a service's descriptor up again, whether or
+// not it holds one. It returns when tor has taken the wish, not the descriptor.
+func (c *Client) FetchDescriptor(ctx context.Context, id string) error {
+	if _, err := c.do(ctx, "HSFETCH "+id); err != nil {
+		return fmt.Errorf("fetch the descriptor: %w", err)
+	}
+	return nil
+}
