@@ -95,9 +95,11 @@ func build(ctx context.Context, c Config, dir string) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
+	begin := time.Now()
 	if err := generate(ctx, c, nodes); err != nil {
 		return nil, err
 	}
+	fmt.Fprintf(c.Log, "tor: keys made after %.1f s\n", time.Since(begin).Seconds())
 	n := &Network{nodes: nodes, common: commonTorrc(nodes)}
 	if err := n.launch(ctx, c); err != nil {
 		n.Close()
@@ -128,14 +130,26 @@ func (n *Network) launch(ctx context.Context, c Config) error {
 		}
 		a.process = p
 	}
+	return n.agree(ctx)
+}
+
+// agree waits until all authorities have published, or the first of them has
+// given up.
+func (n *Network) agree(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, consensusWait)
 	defer cancel()
+	errs := make(chan error, len(n.nodes))
 	for _, a := range n.nodes {
-		if err := a.published(ctx); err != nil {
-			return err
+		go func() { errs <- a.published(ctx) }()
+	}
+	var first error
+	for range n.nodes {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+			cancel() // the others would only wait for it
 		}
 	}
-	return nil
+	return first
 }
 
 // ClientTorrc returns the configuration lines that make a tor a client of
