@@ -49,8 +49,9 @@ type Config struct {
 type Network struct {
 	config  Config
 	routers []*router // clients first
-	mu      sync.Mutex
-	closed  bool
+
+	mu     sync.Mutex // held while routers are started and ended
+	closed bool
 }
 
 const (
@@ -164,38 +165,34 @@ func (n *Network) SAM(i int) string { return n.client(i).sam() }
 func (n *Network) Log(i int) string { return n.client(i).log() }
 
 // PID returns the process id of client i.
-func (n *Network) PID(i int) int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.client(i).process.PID()
-}
+func (n *Network) PID(i int) int { return n.client(i).running().PID() }
 
 // Kill ends client i without warning (SIGKILL) and returns when it is gone.
 // Its sessions are lost, its identity is not.
-func (n *Network) Kill(i int) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.client(i).process.Kill()
-}
+func (n *Network) Kill(i int) { n.client(i).kill() }
 
 // Restart starts client i again after Kill, or after it died, with the same
 // identity and SAM address, and returns when its bridge answers. A client
-// that runs is ended first.
+// that runs is ended first. New sessions on it take their 20 s again.
 func (n *Network) Restart(ctx context.Context, i int) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.closed {
-		return errors.New("restart i2p router: the network is closed")
-	}
 	r := n.client(i)
-	r.process.Kill()
-	if err := r.start(n.config.I2PD); err != nil {
+	if err := n.replace(r); err != nil {
 		return fmt.Errorf("restart i2p router: %w", err)
 	}
 	if err := r.answers(ctx); err != nil {
 		return fmt.Errorf("restart i2p router: %w", err)
 	}
 	return nil
+}
+
+func (n *Network) replace(r *router) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return errors.New("the network is closed")
+	}
+	r.kill()
+	return r.start(n.config.I2PD)
 }
 
 // client panics on an index that is not one: a test's mistake.
@@ -211,9 +208,7 @@ func (n *Network) Close() {
 	n.closed = true
 	var all sync.WaitGroup
 	for _, r := range n.routers {
-		if r.process != nil {
-			all.Go(r.process.Kill)
-		}
+		all.Go(r.kill)
 	}
 	all.Wait()
 }

@@ -89,7 +89,7 @@ func identities(ctx context.Context, i2pd string, routers []*router) (map[string
 		if err := r.start(i2pd); err != nil {
 			return nil, err
 		}
-		defer r.process.Kill()
+		defer r.kill()
 	}
 	infos := make(map[string][]byte)
 	for _, r := range routers {

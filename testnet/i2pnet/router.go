@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"sotto/testnet/daemon"
@@ -27,7 +28,9 @@ type router struct {
 	floodfill bool
 	dir       string
 	addr      netip.Addr
-	process   *daemon.Process
+
+	mu      sync.Mutex
+	process *daemon.Process // nil before the first start
 }
 
 func newRouter(dir string, i int, floodfill bool) *router {
@@ -139,14 +142,31 @@ func (r *router) start(i2pd string) error {
 	if err != nil {
 		return err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.process = p
 	return nil
+}
+
+// running is the process that was started last; it may have ended.
+func (r *router) running() *daemon.Process {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.process
+}
+
+// kill ends the router if there is one, and returns when it is gone.
+func (r *router) kill() {
+	if p := r.running(); p != nil {
+		p.Kill()
+	}
 }
 
 // poll calls try until it succeeds, the router dies or ctx ends.
 func (r *router) poll(ctx context.Context, what string, try func() error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	p := r.running()
 	for {
 		err := try()
 		if err == nil {
@@ -154,8 +174,8 @@ func (r *router) poll(ctx context.Context, what string, try func() error) error 
 		}
 		select {
 		case <-tick.C:
-		case <-r.process.Done():
-			return r.failed(fmt.Errorf("%s: router died: %v", what, r.process.Err()))
+		case <-p.Done():
+			return r.failed(fmt.Errorf("%s: router died: %v", what, p.Err()))
 		case <-ctx.Done():
 			return r.failed(fmt.Errorf("%s: %w", what, errors.Join(ctx.Err(), err)))
 		}
