@@ -84,21 +84,22 @@ func Run(ctx context.Context, c Config) (int, error) {
 	done := make(chan result, 1)
 	go func() { done <- hold(c, here, started) }()
 	var inner *os.Process
+	select {
+	case inner = <-started: // at once: a fork and an exec
+	case r := <-done:
+		return r.code, r.err
+	}
 	ended := ctx.Done()
 	var late <-chan time.Time
 	for {
 		select {
-		case inner = <-started:
 		case s := <-signals:
-			tell(inner, s)
+			_ = inner.Signal(s) // the only error is that it has ended
 		case <-ended:
-			if inner == nil {
-				inner = <-started // nil when it could not be started
-			}
-			tell(inner, syscall.SIGTERM)
+			_ = inner.Signal(syscall.SIGTERM)
 			ended, late = nil, time.After(stopGrace)
 		case <-late:
-			tell(inner, syscall.SIGKILL)
+			_ = inner.Signal(syscall.SIGKILL)
 		case r := <-done:
 			return r.code, r.err
 		}
@@ -118,7 +119,6 @@ type result struct {
 func hold(c Config, here string, started chan<- *os.Process) result {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer close(started)
 	cmd, err := start(c, here)
 	if err != nil {
 		return result{err: err}
@@ -126,13 +126,6 @@ func hold(c Config, here string, started chan<- *os.Process) result {
 	started <- cmd.Process
 	code, err := wait(cmd)
 	return result{code, err}
-}
-
-// tell passes a signal on; the only error is that it has ended by itself.
-func tell(inner *os.Process, s os.Signal) {
-	if inner != nil {
-		_ = inner.Signal(s)
-	}
 }
 
 // start tries the namespaces as root first when we are root, and by way of a

@@ -87,6 +87,13 @@ func lookAround() error {
 	if len(links) != 1 || links[0].Name != "lo" || links[0].Flags&net.FlagUp == 0 {
 		return fmt.Errorf("interfaces %v", links)
 	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(mounts, []byte(" shared:")) {
+		return errors.New("what is mounted here is seen outside")
+	}
 	if c, err := net.DialTimeout("udp", "192.0.2.1:9", time.Second); err == nil {
 		c.Close()
 		return errors.New("there is a way out")
