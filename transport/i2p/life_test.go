@@ -49,7 +49,11 @@ func TestRouterRestart(t *testing.T) {
 
 	require.NoError(t, r.Restart())
 	eventually(t, "both sessions back", func() bool { return r.Sessions() == 2 })
-	eventually(t, "published again", func() bool { _, ok := b.(*endpoint).health(); return ok })
+	eventually(t, "published again", func() bool {
+		_, first := a.(*endpoint).health()
+		_, second := b.(*endpoint).health()
+		return first && second
+	})
 	require.Equal(t, addr, b.Addr())
 	near, err = a.Dial(bounded(t), addr)
 	require.NoError(t, err)
