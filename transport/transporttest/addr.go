@@ -78,13 +78,14 @@ func openRefusesNoLabel(t *testing.T, s *suite) {
 func openCancels(t *testing.T, s *suite) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	within(t, s.Prompt, "Open with a dead context", func() {
+	err := within(t, s.Prompt, "Open with a dead context", func() error {
 		e, err := s.ta.Open(ctx, s.identity())
 		if err == nil {
 			e.Close()
 		}
-		require.Error(t, err)
+		return err
 	})
+	require.Error(t, err)
 }
 
 func parseAddrRefusesStrangers(t *testing.T, s *suite) {
@@ -145,11 +146,15 @@ func dialRefusesUnknown(t *testing.T, s *suite) {
 
 func (s *suite) dialRefused(t *testing.T, to anon.Addr) {
 	t.Helper()
-	within(t, s.Prompt, "a dial to be refused", func() {
-		c, err := s.a.Dial(t.Context(), to)
-		closeAll(c)
-		requireLeak(t, err)
-	})
+	ctx := t.Context()
+	requireLeak(t, within(t, s.Prompt, "Dial", func() error { return s.dialOnce(ctx, to) }))
+}
+
+// dialOnce dials from a and hangs up.
+func (s *suite) dialOnce(ctx context.Context, to anon.Addr) error {
+	c, err := s.a.Dial(ctx, to)
+	closeAll(c)
+	return err
 }
 
 // dialUnreachable: where Dial reports success early, the stream must end by
@@ -171,45 +176,42 @@ func dialUnreachable(t *testing.T, s *suite) {
 }
 
 func dialCancels(t *testing.T, s *suite) {
-	dead, cancel := context.WithCancel(t.Context())
-	cancel()
-	within(t, s.Prompt, "Dial with a dead context", func() {
-		c, err := s.a.Dial(dead, s.b.Addr())
-		closeAll(c)
-		require.ErrorIs(t, err, context.Canceled)
-	})
 	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := within(t, s.Prompt, "Dial with a dead context", func() error { return s.dialOnce(ctx, s.b.Addr()) })
+	require.ErrorIs(t, err, context.Canceled)
+
+	ctx, cancel = context.WithCancel(t.Context())
 	started, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		close(started)
-		c, err := s.a.Dial(ctx, nobody(s.network))
-		closeAll(c)
-		ended <- err
+		ended <- s.dialOnce(ctx, nobody(s.network))
 	}()
 	<-started
 	cancel()
-	within(t, s.Prompt, "Dial after its context ended", func() {
-		if err := <-ended; !errors.Is(err, context.Canceled) && !errors.Is(err, anon.ErrUnreachable) {
-			require.True(t, err == nil && s.LazyDial, "dial: %v", err)
-		}
-	})
+	err = within(t, s.Prompt, "Dial after its context ended", func() error { return <-ended })
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, anon.ErrUnreachable) {
+		require.True(t, err == nil && s.LazyDial, "dial: %v", err)
+	}
 }
 
 func acceptCancels(t *testing.T, s *suite) {
-	e := s.a // nobody dials it
+	accept := func(ctx context.Context) error {
+		c, err := s.a.Accept(ctx) // nobody dials a
+		closeAll(c)
+		return err
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { _, err := e.Accept(ctx); ended <- err }()
+	go func() { ended <- accept(ctx) }()
 	cancel()
-	within(t, s.Prompt, "Accept after its context ended", func() {
-		require.ErrorIs(t, <-ended, context.Canceled)
-	})
-	soon, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	err := within(t, s.Prompt, "Accept after its context ended", func() error { return <-ended })
+	require.ErrorIs(t, err, context.Canceled)
+
+	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	within(t, s.Prompt, "Accept after its deadline", func() {
-		_, err := e.Accept(soon)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-	})
+	err = within(t, s.Prompt, "Accept after its deadline", func() error { return accept(ctx) })
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
 func bothEndsNamed(t *testing.T, s *suite) {

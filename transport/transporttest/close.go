@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,24 +44,31 @@ func (s *suite) watch(t *testing.T, e transport.Endpoint) *watched {
 // requireDead checks everything that Close promises of an endpoint.
 func (w *watched) requireDead(t *testing.T, s *suite) {
 	t.Helper()
-	within(t, s.Prompt, "Accept after Close", func() { require.ErrorIs(t, <-w.accepts, net.ErrClosed) })
-	within(t, s.Prompt, "Read of its connections after Close", func() {
-		require.Error(t, <-w.reads)
-		require.Error(t, <-w.reads)
-	})
-	within(t, s.Prompt, "calls after Close", func() {
-		_, err := w.e.Dial(context.Background(), s.b.Addr())
-		require.ErrorIs(t, err, net.ErrClosed)
-		_, err = w.e.Accept(context.Background())
-		require.ErrorIs(t, err, net.ErrClosed)
-		require.NoError(t, w.e.Close(), "Close is idempotent")
-	})
+	soon := func(what string, f func() error) error {
+		t.Helper()
+		return within(t, s.Prompt, what+" after Close", f)
+	}
+	require.ErrorIs(t, soon("waiting Accept", func() error { return <-w.accepts }), net.ErrClosed)
+	for range 2 {
+		require.Error(t, soon("Read of a connection", func() error { return <-w.reads }))
+	}
+	require.ErrorIs(t, soon("Dial", func() error {
+		c, err := w.e.Dial(context.Background(), s.b.Addr())
+		closeAll(c)
+		return err
+	}), net.ErrClosed)
+	require.ErrorIs(t, soon("Accept", func() error {
+		c, err := w.e.Accept(context.Background())
+		closeAll(c)
+		return err
+	}), net.ErrClosed)
+	require.NoError(t, soon("Close", w.e.Close), "Close is idempotent")
 }
 
 func endpointClose(t *testing.T, s *suite) {
 	w := s.watch(t, s.open(t, s.ta))
 	addr := w.e.Addr()
-	within(t, s.CloseTimeout, "Endpoint.Close", func() { require.NoError(t, w.e.Close()) })
+	require.NoError(t, within(t, s.CloseTimeout, "Endpoint.Close", w.e.Close))
 	w.requireDead(t, s)
 	require.Equal(t, addr, w.e.Addr())
 }
@@ -70,35 +76,32 @@ func endpointClose(t *testing.T, s *suite) {
 func endpointCloseLeavesOthers(t *testing.T, s *suite) {
 	near, far := s.mustConnect(t)
 	other := s.open(t, s.ta)
-	within(t, s.CloseTimeout, "Endpoint.Close", func() { require.NoError(t, other.Close()) })
+	require.NoError(t, within(t, s.CloseTimeout, "Endpoint.Close", other.Close))
 	exchange(t, near, far, 1<<10, s.DialTimeout)
 	s.mustConnect(t)
 }
 
 func (s *suite) transportClose(t *testing.T) {
 	w := s.watch(t, s.a)
-	within(t, s.CloseTimeout, "Transport.Close", func() { require.NoError(t, s.ta.Close()) })
+	require.NoError(t, within(t, s.CloseTimeout, "Transport.Close", s.ta.Close))
 	w.requireDead(t, s)
-	within(t, s.Prompt, "calls after Transport.Close", func() {
-		_, err := s.ta.Open(t.Context(), s.identity())
-		require.ErrorIs(t, err, net.ErrClosed)
-		_, err = s.ta.ParseAddr(nobody(s.network).Reveal())
-		require.ErrorIs(t, err, net.ErrClosed)
-		if p, ok := s.ta.(transport.Prober); ok {
-			_, err = p.Probe(t.Context())
+	ctx, id := t.Context(), s.identity()
+	later := map[string]func() error{
+		"Open":      func() error { _, err := s.ta.Open(ctx, id); return err },
+		"ParseAddr": func() error { _, err := s.ta.ParseAddr(nobody(s.network).Reveal()); return err },
+	}
+	if p, ok := s.ta.(transport.Prober); ok {
+		later["Probe"] = func() error { _, err := p.Probe(ctx); return err }
+	}
+	for what, call := range later {
+		err := within(t, s.Prompt, what+" after Transport.Close", call)
+		require.ErrorIs(t, err, net.ErrClosed, what)
+	}
+	for what, again := range map[string]func() error{"second Close": s.ta.Close, "Close of the other": s.tb.Close} {
+		if err := within(t, s.CloseTimeout, what, again); err != nil {
 			require.ErrorIs(t, err, net.ErrClosed)
 		}
-		if err := s.ta.Close(); err != nil {
-			require.ErrorIs(t, err, net.ErrClosed)
-		}
-	})
-	within(t, s.CloseTimeout, "Close of the other transport", func() {
-		if err := s.tb.Close(); err != nil {
-			require.ErrorIs(t, err, net.ErrClosed)
-		}
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
+	}
 	_, err := s.b.Accept(ctx)
 	require.ErrorIs(t, err, net.ErrClosed)
 }

@@ -38,7 +38,12 @@ func (s *suite) connect(ctx context.Context, a, b transport.Endpoint) (near, far
 	if err != nil {
 		cancel()
 	}
-	r := <-accepted
+	var r result
+	select {
+	case r = <-accepted:
+	case <-time.After(s.DialTimeout + s.Prompt):
+		r.err = errors.New("accept: still blocked after its context ended")
+	}
 	if err = errors.Join(err, r.err); err != nil {
 		closeAll(near, r.c)
 		return nil, nil, err

@@ -162,17 +162,20 @@ func (s *suite) open(t *testing.T, tr transport.Transport) transport.Endpoint {
 	return e
 }
 
-// within runs f and fails the test when it does not return in time. It leaves
-// f behind in that case, since nothing can stop it.
-func within(t *testing.T, limit time.Duration, what string, f func()) {
+// within returns what f returns and fails the test when that takes too long.
+// It leaves f behind in that case, since nothing can stop it; f therefore must
+// not touch t.
+func within(t *testing.T, limit time.Duration, what string, f func() error) error {
 	t.Helper()
-	done := make(chan struct{})
-	go func() { defer close(done); f() }()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
-	case <-done:
+	case err := <-done:
+		return err
 	case <-timer.C:
 		t.Fatalf("%s still blocked after %v", what, limit)
+		return nil
 	}
 }
