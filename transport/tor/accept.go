@@ -22,7 +22,8 @@ func (e *endpoint) acceptAll() {
 			return
 		}
 		if err != nil {
-			e.t.log.Warn("accepting from tor fails", "err", err)
+			e.t.log.Warn("accepting from tor fails")
+			e.t.log.Debug("accepting from tor fails", "err", err)
 			select {
 			case <-e.ctx.Done():
 				return

@@ -93,7 +93,9 @@ func (e *endpoint) dialOnce(ctx context.Context, to anon.Addr) (net.Conn, error)
 	if limited.Err() == nil {
 		return nil, err
 	}
-	e.renew(l, auth, to)
+	if !errors.Is(ctx.Err(), context.Canceled) { // that says nothing of the circuits
+		e.renew(l, auth, to)
+	}
 	if ctx.Err() == nil {
 		err = fmt.Errorf("%w: %w", anon.ErrUnreachable, errSlow)
 	}

@@ -156,7 +156,8 @@ func (e *endpoint) keep(have *link) {
 		}
 		if l != nil && e.ln != nil && !e.hostedOn(l) {
 			if err := e.rehost(l); err != nil && e.ctx.Err() == nil {
-				e.t.log.Warn("the onion is not hosted now", "err", err)
+				e.t.log.Warn("an onion is not hosted now")
+				e.t.log.Debug("an onion is not hosted now", "err", err)
 				retry = time.After(rehostDelay)
 			}
 		}

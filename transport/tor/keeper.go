@@ -76,7 +76,8 @@ func (t *Transport) keep() {
 		last = time.Now()
 		delay = min(max(2*delay, minDelay), maxDelay)
 		if t.ctx.Err() == nil {
-			t.log.Warn("tor is not available", "err", err, "retry", delay)
+			t.log.Warn("tor is not available", "retry", delay)
+			t.log.Debug("tor is not available", "err", err)
 		}
 	}
 	t.settle(nil, net.ErrClosed)

@@ -3,7 +3,6 @@ package tor
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,22 +59,13 @@ func (l *link) Uploaded(id string) {
 func (l *link) Warned(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.warning = scrub(text)
+	l.warning = router.Scrub(text)
 }
 
 func (l *link) lastWarning() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.warning
-}
-
-// linkable is what may identify somebody in tor's words: addresses, onion
-// names, relay fingerprints.
-var linkable = regexp.MustCompile(`\$?\b[0-9A-Fa-f]{40}\b(~\w+)?|\b[a-z2-7]{56}\b|\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b|\[[0-9A-Fa-f:.]+\](:\d+)?`)
-
-func scrub(text string) string {
-	text = linkable.ReplaceAllString(text, "(hidden)")
-	return text[:min(len(text), 300)]
 }
 
 // wait returns when any part of the link has died or ctx is done.
@@ -138,7 +128,7 @@ func parsePhase(s string) phase {
 	}
 	if _, rest, ok := strings.Cut(s, `SUMMARY="`); ok {
 		text, _, _ := strings.Cut(rest, `"`)
-		p.text = scrub(text)
+		p.text = router.Scrub(text)
 	}
 	return p
 }

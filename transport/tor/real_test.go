@@ -4,7 +4,6 @@ package tor
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -260,13 +259,12 @@ func listenOnTCP() {
 
 func TestChildDiesWithItsOwner(t *testing.T) {
 	cmd := exec.Command(os.Args[0], ownerArg)
-	var problems bytes.Buffer
-	cmd.Stderr = &problems
+	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err, problems.String())
+	require.NoError(t, err)
 	f := strings.Fields(line)
 	require.Equal(t, "<nil>", f[2], line)
 	pid, err := strconv.Atoi(f[0])

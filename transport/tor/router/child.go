@@ -140,5 +140,5 @@ func (w *words) last() string {
 			keep = append(keep, msg)
 		}
 	}
-	return strings.Join(keep[max(0, len(keep)-2):], "; ")
+	return Scrub(strings.Join(keep[max(0, len(keep)-2):], "; "))
 }

@@ -201,3 +201,13 @@ func TestLastWords(t *testing.T) {
 	require.Equal(t, strings.Repeat("x", 50)+"; the cause", w.last())
 	require.Empty(t, (&words{}).last())
 }
+
+func TestTorsWordsAreScrubbed(t *testing.T) {
+	for _, secret := range []string{
+		"192.0.2.7", "192.0.2.7:9001", "[2001:db8::1]:443", "$A0C944FFFDA568AA768306087A1FB585887F2D86~nick",
+		"A0C944FFFDA568AA768306087A1FB585887F2D86", "3bgybjwumurvpsxnd4ed6pvilyjhwunt5uw3y663lavp7a2fryc6nlad",
+	} {
+		got := Scrub("Problem with " + secret + " (timed out)")
+		require.Equal(t, "Problem with (hidden) (timed out)", got)
+	}
+}
