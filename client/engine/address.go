@@ -51,7 +51,7 @@ func (onlySynthetic) Lookup(ip net.IP) (iplist.Range, bool) {
 const (
 	maxPeers   = 4096 // addresses remembered; the oldest idle one makes room
 	maxFails   = 6    // in a row, then a peer is forgotten until told of again
-	firstRetry = 20 * time.Second
+	firstRetry = 10 * time.Second
 	longRetry  = 15 * time.Minute
 	routerWait = 5 * time.Second // after our own router was away
 )
@@ -165,7 +165,7 @@ type outcome uint8
 
 const (
 	worked    outcome = iota // it was a BitTorrent connection for a while
-	failed                   // no answer, or no handshake
+	failed                   // no answer, no handshake, or gone again at once
 	routerOff                // our fault; says nothing about the peer
 )
 

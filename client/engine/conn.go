@@ -13,6 +13,7 @@ type conn struct {
 	door    *door
 	peer    *peer // nil: an inbound stream of somebody unknown
 	remote  synthetic
+	made    time.Time
 	inbound bool
 	greeted bool // guarded by door.mu
 

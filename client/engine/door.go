@@ -18,6 +18,7 @@ const (
 	maxGreeting = 64 // inbound streams that have not said who they are
 	acceptPause = time.Second
 	maxPause    = time.Minute
+	shortVisit  = time.Minute // a connection that ends sooner counts as a failure
 )
 
 // door is the library's only dialer and only listener. It turns made-up
@@ -92,7 +93,7 @@ func (d *door) Dial(ctx context.Context, fake string) (_ net.Conn, err error) {
 		d.leaked(err)
 		return nil, err
 	}
-	return d.track(&conn{Conn: nc, door: d, peer: p, remote: p.fake}), nil
+	return d.track(&conn{Conn: nc, door: d, peer: p, remote: p.fake, made: time.Now()}), nil
 }
 
 func (d *door) leaked(err error) {
@@ -152,7 +153,7 @@ func (d *door) welcome(nc net.Conn) net.Conn {
 		return nil
 	}
 	p, fake := d.book.arrived(from)
-	return d.track(&conn{Conn: nc, door: d, peer: p, remote: fake, inbound: true})
+	return d.track(&conn{Conn: nc, door: d, peer: p, remote: fake, made: time.Now(), inbound: true})
 }
 
 func (d *door) track(c *conn) *conn {
@@ -201,12 +202,12 @@ func (d *door) gone(c *conn) {
 		d.inc--
 	}
 	d.mu.Unlock()
-	how := worked
-	if !greeted {
-		how = failed
-		if d.plain && !c.inbound {
-			d.book.spend(c.peer)
-		}
+	how := failed
+	if greeted && time.Since(c.made) > shortVisit {
+		how = worked
+	}
+	if !greeted && d.plain && !c.inbound {
+		d.book.spend(c.peer)
 	}
 	d.book.ended(c.peer, how, time.Now())
 }

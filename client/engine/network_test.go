@@ -3,12 +3,15 @@ package engine
 import (
 	"context"
 	"crypto/sha1"
+	"encoding/hex"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ import (
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"sotto/anon"
 	"sotto/anon/profile"
@@ -31,6 +35,7 @@ type end struct {
 	dials int
 	deny  error                   // what Dial answers, unless nil
 	wrap  func(net.Conn) net.Conn // around dialled streams, unless nil
+	crash any                     // what Dial panics with, unless nil
 }
 
 func open(t testing.TB, n *memory.Network) *end {
@@ -44,8 +49,11 @@ func open(t testing.TB, n *memory.Network) *end {
 func (e *end) Dial(ctx context.Context, to anon.Addr) (net.Conn, error) {
 	e.mu.Lock()
 	e.dials++
-	deny, wrap := e.deny, e.wrap
+	deny, wrap, crash := e.deny, e.wrap, e.crash
 	e.mu.Unlock()
+	if crash != nil {
+		panic(crash)
+	}
 	if deny != nil {
 		return nil, deny
 	}
@@ -179,3 +187,96 @@ func endsWith(t *testing.T, tor *Torrent) error {
 const poll = 5 * time.Millisecond
 
 func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// namedSample is a torrent of one file with a name of the caller's choice.
+func namedSample(t testing.TB, name string) sample {
+	data := []byte("data")
+	sum := sha1.Sum(data)
+	info := bencode.MustMarshal(metainfo.Info{Name: name, PieceLength: 16 << 10, Length: int64(len(data)), Pieces: sum[:]})
+	return sample{info: info, hash: sha1.Sum(info), files: map[string][]byte{name: data}, size: int64(len(data))}
+}
+
+func hexHash(h [20]byte) string { return hex.EncodeToString(h[:]) }
+
+// syncBuilder is a strings.Builder that many may write to.
+type syncBuilder struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *syncBuilder) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *syncBuilder) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// twice is a slog handler that is two.
+type twice [2]slog.Handler
+
+func (h twice) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h twice) Handle(ctx context.Context, r slog.Record) error {
+	for _, one := range h {
+		if one.Enabled(ctx, r.Level) {
+			if err := one.Handle(ctx, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (h twice) WithAttrs(as []slog.Attr) slog.Handler {
+	return twice{h[0].WithAttrs(as), h[1].WithAttrs(as)}
+}
+
+func (h twice) WithGroup(g string) slog.Handler {
+	return twice{h[0].WithGroup(g), h[1].WithGroup(g)}
+}
+
+// limitFileSize lets no file of this process grow beyond n bytes, as a full
+// disk would; 0 takes the limit away.
+func limitFileSize(t testing.TB, n uint64) {
+	var old unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &old))
+	now := old
+	now.Cur = old.Max
+	if n > 0 {
+		now.Cur = n
+		signal.Ignore(unix.SIGXFSZ)
+	}
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &now))
+	t.Cleanup(func() {
+		now.Cur = now.Max
+		require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &now))
+	})
+}
+
+// save and readSample carry a sample from one process to another.
+func (s sample) save(t testing.TB, dir string) {
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "info"), s.info, 0o644))
+	s.write(t, filepath.Join(dir, "source"))
+}
+
+func readSample(t testing.TB, dir string) sample {
+	info, err := os.ReadFile(filepath.Join(dir, "info"))
+	require.NoError(t, err)
+	s := sample{info: info, hash: sha1.Sum(info), files: make(map[string][]byte)}
+	source := filepath.Join(dir, "source")
+	require.NoError(t, filepath.WalkDir(source, func(p string, e os.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		rel, _ := filepath.Rel(source, p)
+		s.files[rel], err = os.ReadFile(p)
+		s.size += int64(len(s.files[rel]))
+		return err
+	}))
+	return s
+}
