@@ -1,0 +1,322 @@
+package disk
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The torrent of these tests: pieces of 10 bytes, files of 25, 0, 5 and 12.
+const pieceLength = 10
+
+func files() []File {
+	return []File{
+		{[]string{"t", "a"}, 25, 0},
+		{[]string{"t", "empty"}, 0, 25},
+		{[]string{"t", "dir", "b"}, 5, 25},
+		{[]string{"t", "dir", "c"}, 12, 30},
+	}
+}
+
+var content = []byte("abcdefghijklmnopqrstuvwxyABCDE0123456789xy")
+
+func openAt(t *testing.T, dir string, change ...func(*Options)) *Data {
+	t.Helper()
+	o := Options{Dir: dir, Files: files(), PieceLength: pieceLength}
+	for _, c := range change {
+		c(&o)
+	}
+	d, err := Open(o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d
+}
+
+func readOnly(o *Options) { o.ReadOnly = true }
+
+// check marks every piece by what is on disk, as an engine would.
+func check(t *testing.T, d *Data) {
+	t.Helper()
+	for i := range d.Progress().Pieces {
+		want := content[i*pieceLength : min((i+1)*pieceLength, len(content))]
+		got := make([]byte, len(want))
+		_, err := d.ReadAt(got, int64(i*pieceLength))
+		if !errors.Is(err, io.EOF) {
+			require.NoError(t, err)
+		}
+		require.NoError(t, d.Mark(i, bytes.Equal(want, got)))
+	}
+}
+
+func put(t *testing.T, d *Data, piece int) {
+	t.Helper()
+	from := piece * pieceLength
+	b := content[from:min(from+pieceLength, len(content))]
+	n, err := d.WriteAt(b, int64(from))
+	require.NoError(t, err)
+	require.Equal(t, len(b), n)
+	require.NoError(t, d.Mark(piece, true))
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func TestFilesGetTheirNamesWhenWhole(t *testing.T) {
+	dir := t.TempDir()
+	d := openAt(t, dir)
+	check(t, d)
+	require.True(t, closed(d.Checked()))
+	require.False(t, closed(d.Done()))
+	require.FileExists(t, filepath.Join(dir, "t", "empty"))
+	put(t, d, 0)
+	put(t, d, 1)
+	require.NoFileExists(t, filepath.Join(dir, "t", "a"))
+	require.FileExists(t, filepath.Join(dir, "t", "a"+partSuffix))
+	put(t, d, 2) // the rest of a, all of b
+	require.FileExists(t, filepath.Join(dir, "t", "a"))
+	require.FileExists(t, filepath.Join(dir, "t", "dir", "b"))
+	require.NoFileExists(t, filepath.Join(dir, "t", "a"+partSuffix))
+	require.NoFileExists(t, filepath.Join(dir, "t", "dir", "c"))
+	put(t, d, 4)
+	require.False(t, closed(d.Done()))
+	put(t, d, 3)
+	require.True(t, closed(d.Done()))
+	require.Equal(t, Progress{Total: 42, Verified: 42, Pieces: 5, Known: 5, Good: 5}, d.Progress())
+	whole := make([]byte, len(content))
+	_, err := d.ReadAt(whole, 0)
+	require.NoError(t, err)
+	require.Equal(t, content, whole)
+}
+
+func TestReopen(t *testing.T) {
+	dir := t.TempDir()
+	d := openAt(t, dir)
+	check(t, d)
+	put(t, d, 0)
+	put(t, d, 2)
+	require.NoError(t, d.Close())
+	_, err := d.ReadAt(make([]byte, 1), 0)
+	require.ErrorIs(t, err, fs.ErrClosed)
+	_, err = d.WriteAt(make([]byte, 1), 0)
+	require.ErrorIs(t, err, fs.ErrClosed)
+
+	again := openAt(t, dir)
+	known, _ := again.State(0)
+	require.False(t, known, "nothing is believed")
+	check(t, again)
+	require.EqualValues(t, 20, again.Progress().Verified)
+	for _, i := range []int{1, 3, 4} {
+		put(t, again, i)
+	}
+	require.True(t, closed(again.Done()))
+	ro := openAt(t, dir, readOnly)
+	check(t, ro)
+	require.True(t, closed(ro.Done()))
+}
+
+func complete(t *testing.T, dir string) {
+	t.Helper()
+	for _, f := range files() {
+		p := filepath.Join(append([]string{dir}, f.Path...)...)
+		require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o755))
+		require.NoError(t, os.WriteFile(p, content[f.Offset:f.Offset+f.Length], 0o644))
+	}
+}
+
+// A finished file with a damaged piece is ours, and is repaired.
+func TestDamagedFileIsRepaired(t *testing.T) {
+	dir := t.TempDir()
+	complete(t, dir)
+	a := filepath.Join(dir, "t", "a")
+	bad := bytes.Clone(content[:25])
+	bad[3] = '!'
+	require.NoError(t, os.WriteFile(a, bad, 0o644))
+	d := openAt(t, dir)
+	check(t, d)
+	require.EqualValues(t, 32, d.Progress().Verified)
+	put(t, d, 0)
+	require.True(t, closed(d.Done()))
+	got, err := os.ReadFile(a)
+	require.NoError(t, err)
+	require.Equal(t, content[:25], got)
+}
+
+func TestForeignThingsAreLeftAlone(t *testing.T) {
+	for name, place := range map[string]func(t *testing.T, a string){
+		"file of the same size": func(t *testing.T, a string) { require.NoError(t, os.WriteFile(a, make([]byte, 25), 0o644)) },
+		"longer file":           func(t *testing.T, a string) { require.NoError(t, os.WriteFile(a, make([]byte, 26), 0o644)) },
+		"folder":                func(t *testing.T, a string) { require.NoError(t, os.Mkdir(a, 0o755)) },
+		"link out":              func(t *testing.T, a string) { require.NoError(t, os.Symlink("/etc/passwd", a)) },
+		"link inside":           func(t *testing.T, a string) { require.NoError(t, os.Symlink("other", a)) },
+		"part is a link":        func(t *testing.T, a string) { require.NoError(t, os.Symlink("/etc/passwd", a+partSuffix)) },
+		"pipe":                  func(t *testing.T, a string) { require.NoError(t, syscall.Mkfifo(a, 0o644)) },
+		"folder is a link": func(t *testing.T, a string) {
+			require.NoError(t, os.Remove(filepath.Dir(a)))
+			require.NoError(t, os.Symlink(t.TempDir(), filepath.Dir(a)))
+		},
+		"folder is a file": func(t *testing.T, a string) {
+			require.NoError(t, os.Remove(filepath.Dir(a)))
+			require.NoError(t, os.WriteFile(filepath.Dir(a), nil, 0o644))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			a := filepath.Join(dir, "t", "a")
+			require.NoError(t, os.Mkdir(filepath.Dir(a), 0o755))
+			place(t, a)
+			before, _ := os.Lstat(a)
+			d, err := Open(Options{Dir: dir, Files: files(), PieceLength: pieceLength})
+			if err == nil {
+				defer d.Close()
+				check(t, d)
+				_, err = d.WriteAt(content[:10], 0)
+			}
+			require.ErrorIs(t, err, ErrInTheWay)
+			after, _ := os.Lstat(a)
+			if before != nil {
+				require.Equal(t, before.Mode(), after.Mode())
+				require.Equal(t, before.Size(), after.Size())
+				require.Equal(t, before.ModTime(), after.ModTime())
+			}
+		})
+	}
+}
+
+func TestReadOnlyWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	complete(t, dir)
+	require.NoError(t, os.Remove(filepath.Join(dir, "t", "dir", "c")))
+	var told []error
+	d := openAt(t, dir, readOnly, func(o *Options) { o.OnError = func(err error) { told = append(told, err) } })
+	check(t, d)
+	require.EqualValues(t, 30, d.Progress().Verified)
+	_, err := d.WriteAt(content[30:40], 30)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.Len(t, told, 1)
+	require.NoFileExists(t, filepath.Join(dir, "t", "dir", "c"+partSuffix))
+	_, err = Open(Options{Dir: filepath.Join(dir, "none"), Files: files(), PieceLength: pieceLength, ReadOnly: true})
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NoDirExists(t, filepath.Join(dir, "none"))
+}
+
+// The first fault is the last thing tried.
+func TestFaultSticks(t *testing.T) {
+	dir := t.TempDir()
+	var told []error
+	d := openAt(t, dir, func(o *Options) { o.OnError = func(err error) { told = append(told, err) } })
+	check(t, d)
+	put(t, d, 0)
+	tries := 0
+	d.writeAt = func(*os.File, []byte, int64) (int, error) {
+		tries++
+		return 3, &fs.PathError{Op: "write", Path: "/secret/path", Err: syscall.ENOSPC}
+	}
+	for range 3 {
+		_, err := d.WriteAt(content[10:20], 10)
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.NotContains(t, err.Error(), "secret")
+	}
+	require.Equal(t, 1, tries)
+	require.Len(t, told, 1)
+	got := make([]byte, 10)
+	_, err := d.ReadAt(got, 0)
+	require.NoError(t, err)
+	require.Equal(t, content[:10], got, "what was verified can still be served")
+}
+
+func TestNothingToKeep(t *testing.T) {
+	d, err := Open(Options{Dir: t.TempDir(), Files: []File{{[]string{"empty"}, 0, 0}}})
+	require.NoError(t, err)
+	defer d.Close()
+	require.True(t, closed(d.Done()))
+}
+
+func TestBadNames(t *testing.T) {
+	long := strings.Repeat("x", 256)
+	for name, fs := range map[string][]File{
+		"up":               {{[]string{"a", ".."}, 1, 0}},
+		"up and out":       {{[]string{"..", "..", "etc", "passwd"}, 1, 0}},
+		"absolute":         {{[]string{"/etc/passwd"}, 1, 0}},
+		"dot":              {{[]string{"."}, 1, 0}},
+		"empty":            {{[]string{"a", ""}, 1, 0}},
+		"none":             {{nil, 1, 0}},
+		"slash":            {{[]string{"a/b"}, 1, 0}},
+		"backslash":        {{[]string{`a\b`}, 1, 0}},
+		"NUL":              {{[]string{"a\x00b"}, 1, 0}},
+		"long":             {{[]string{long}, 1, 0}},
+		"deep":             {{make([]string, maxDepth+1), 1, 0}},
+		"twice":            {{[]string{"a"}, 1, 0}, {[]string{"a"}, 1, 1}},
+		"part of another":  {{[]string{"a"}, 1, 0}, {[]string{"a" + partSuffix}, 1, 1}},
+		"file then folder": {{[]string{"a"}, 1, 0}, {[]string{"a", "b"}, 1, 1}},
+		"folder then file": {{[]string{"a", "b"}, 1, 0}, {[]string{"a"}, 1, 1}},
+		"negative":         {{[]string{"a"}, -1, 0}},
+		"overlapping":      {{[]string{"a"}, 5, 0}, {[]string{"b"}, 5, 4}},
+	} {
+		dir := filepath.Join(t.TempDir(), "new")
+		_, err := Open(Options{Dir: dir, Files: fs, PieceLength: 1})
+		var ne *NameError
+		require.ErrorAs(t, err, &ne, name)
+		require.NoDirExists(t, dir, name)
+	}
+	_, err := Open(Options{Dir: t.TempDir(), Files: []File{{[]string{"a"}, 1, 0}}})
+	require.Error(t, err, "no piece length")
+}
+
+func TestLongNamesHaveAPartName(t *testing.T) {
+	one, two := strings.Repeat("é", 127)+"1", strings.Repeat("é", 127)+"2"
+	p, q := partPath("d/"+one), partPath("d/"+two)
+	require.NotEqual(t, p, q)
+	require.LessOrEqual(t, len(filepath.Base(p)), maxName)
+	dir := t.TempDir()
+	d, err := Open(Options{Dir: dir, Files: []File{{[]string{one}, 3, 0}}, PieceLength: 3})
+	require.NoError(t, err)
+	defer d.Close()
+	require.NoError(t, d.Mark(0, false))
+	_, err = d.WriteAt([]byte("abc"), 0)
+	require.NoError(t, err)
+	require.NoError(t, d.Mark(0, true))
+	require.FileExists(t, filepath.Join(dir, one))
+}
+
+// Whatever the names are, what is accepted stays inside the folder.
+func FuzzPaths(f *testing.F) {
+	for _, s := range []string{"a/b\nc", "..\n.", "a\na", "a\x00", "a" + partSuffix + "\na", strings.Repeat("y", 250)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var fs []File
+		for _, line := range strings.Split(s, "\n") {
+			fs = append(fs, File{Path: strings.Split(line, "|"), Length: 1, Offset: int64(len(fs))})
+		}
+		paths, err := checkPaths(fs)
+		if err != nil {
+			return
+		}
+		seen := make(map[string]bool)
+		for _, p := range paths {
+			for _, q := range []string{p, partPath(p)} {
+				require.True(t, filepath.IsLocal(q))
+				require.LessOrEqual(t, len(filepath.Base(q)), maxName)
+				require.False(t, seen[q])
+				seen[q] = true
+			}
+		}
+	})
+}
