@@ -102,13 +102,19 @@ func (l *Lab) Keep() {
 }
 
 // Close ends both networks, waits for a start that is under way, and removes
-// the folder, unless Keep was called or a network did not start.
+// the folder, unless Keep was called or something went wrong: a network did
+// not start, or a daemon had ended by itself, which is then the error.
 func (l *Lab) Close() error {
+	var errs []error
 	if n, ok := l.tor.shut(); ok {
-		n.Close()
+		errs = append(errs, n.Close())
 	}
 	if n, ok := l.i2p.shut(); ok {
-		n.Close()
+		errs = append(errs, n.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		l.Keep()
+		return fmt.Errorf("close laboratory: %w (kept: %s)", err, l.dir)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

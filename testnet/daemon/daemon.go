@@ -85,14 +85,21 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Done is closed when the child is gone and has been waited for.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
+// Ended reports whether the child is gone, as soon as the kernel says so.
+func (p *Process) Ended() bool {
+	if errors.Is(p.cmd.Process.Signal(syscall.Signal(0)), os.ErrProcessDone) {
+		<-p.done // at most a few instructions away
+		return true
+	}
+	return false
+}
+
 // Err is nil while the child runs and after it ended with status 0.
 func (p *Process) Err() error {
-	select {
-	case <-p.done:
+	if p.Ended() {
 		return p.err
-	default:
-		return nil
 	}
+	return nil
 }
 
 // Stop asks the child to end (SIGTERM), kills it when it is still there after

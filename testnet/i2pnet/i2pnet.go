@@ -122,7 +122,7 @@ func build(ctx context.Context, c Config, dir string) (*Network, error) {
 		err = n.prove(ctx)
 	}
 	if err != nil {
-		n.Close()
+		n.Close() // what it would say is in err
 		return nil, err
 	}
 	return n, nil
@@ -168,8 +168,9 @@ func (n *Network) Log(i int) string { return n.client(i).log() }
 func (n *Network) PID(i int) int { return n.client(i).running().PID() }
 
 // Kill ends client i without warning (SIGKILL) and returns when it is gone.
-// Its sessions are lost, its identity is not.
-func (n *Network) Kill(i int) { n.client(i).kill() }
+// Its sessions are lost, its identity is not. The error says that it had ended
+// by itself before.
+func (n *Network) Kill(i int) error { return n.client(i).kill() }
 
 // Restart starts client i again after Kill, or after it died, with the same
 // identity and SAM address, and returns when its bridge answers. A client
@@ -191,7 +192,7 @@ func (n *Network) replace(r *router) error {
 	if n.closed {
 		return errors.New("the network is closed")
 	}
-	r.kill()
+	_ = r.kill() // that it died by itself may be why it is restarted
 	return r.start(n.config.I2PD)
 }
 
@@ -201,14 +202,18 @@ func (n *Network) client(i int) *router {
 }
 
 // Close ends all routers at once, without a farewell to the network, and
-// returns when they are gone. What is in Dir stays.
-func (n *Network) Close() {
+// returns when they are gone. What is in Dir stays. The error names those that
+// had ended by themselves before, which explains whatever went wrong since;
+// called again, Close returns nil.
+func (n *Network) Close() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.closed = true
+	errs := make([]error, len(n.routers))
 	var all sync.WaitGroup
-	for _, r := range n.routers {
-		all.Go(r.kill)
+	for i, r := range n.routers {
+		all.Go(func() { errs[i] = r.kill() })
 	}
 	all.Wait()
+	return errors.Join(errs...)
 }

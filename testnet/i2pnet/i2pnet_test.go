@@ -34,7 +34,7 @@ func TestNetwork(t *testing.T) {
 
 	old := n.PID(0)
 	identity := read(t, n, "router.keys")
-	n.Kill(0)
+	require.NoError(t, n.Kill(0))
 	require.ErrorIs(t, syscall.Kill(old, 0), syscall.ESRCH)
 	require.NoError(t, n.Restart(ctx, 0))
 	require.NotEqual(t, old, n.PID(0))
@@ -44,7 +44,13 @@ func TestNetwork(t *testing.T) {
 	t.Logf("deliver again %.1f s after the restart", time.Since(begin).Seconds())
 
 	pid := n.PID(0)
-	n.Close()
+	require.NoError(t, n.Kill(1)) // ours: no surprise
+	require.NoError(t, syscall.Kill(n.PID(2), syscall.SIGKILL))
+	require.Eventually(t, func() bool { return syscall.Kill(n.PID(2), 0) != nil }, time.Minute, time.Millisecond)
+	err = n.Close()
+	require.ErrorContains(t, err, "router 2: ended by itself: ended by a signal: killed")
+	require.NotContains(t, err.Error(), "router 1")
+	require.NoError(t, n.Close())
 	require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "router left behind")
 	require.Error(t, n.Restart(ctx, 0))
 }

@@ -31,6 +31,7 @@ type router struct {
 
 	mu      sync.Mutex
 	process *daemon.Process // nil before the first start
+	killed  bool            // by us, not started again
 }
 
 func newRouter(dir string, i int, floodfill bool) *router {
@@ -144,7 +145,7 @@ func (r *router) start(i2pd string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.process = p
+	r.process, r.killed = p, false
 	return nil
 }
 
@@ -155,11 +156,22 @@ func (r *router) running() *daemon.Process {
 	return r.process
 }
 
-// kill ends the router if there is one, and returns when it is gone.
-func (r *router) kill() {
-	if p := r.running(); p != nil {
-		p.Kill()
+// kill ends the router if there is one, and returns when it is gone. The
+// error says that it had ended by itself before.
+func (r *router) kill() error {
+	p := r.running()
+	if p == nil {
+		return nil
 	}
+	r.mu.Lock()
+	surprise := p.Ended() && !r.killed
+	r.killed = true
+	r.mu.Unlock()
+	p.Kill()
+	if surprise {
+		return r.failed(fmt.Errorf("ended by itself: %v", p.Err()))
+	}
+	return nil
 }
 
 // poll calls try until it succeeds, the router dies or ctx ends.

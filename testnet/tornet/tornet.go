@@ -102,7 +102,7 @@ func build(ctx context.Context, c Config, dir string) (*Network, error) {
 	fmt.Fprintf(c.Log, "tor: keys made after %.1f s\n", time.Since(begin).Seconds())
 	n := &Network{nodes: nodes, common: commonTorrc(nodes)}
 	if err := n.launch(ctx, c); err != nil {
-		n.Close()
+		n.Close() // what it would say is in err
 		return nil, err
 	}
 	return n, nil
@@ -171,15 +171,22 @@ func (n *Network) PIDs() []int {
 }
 
 // Close ends the authorities and returns when they are gone. What is in Dir
-// stays.
-func (n *Network) Close() {
+// stays. The error names those that had ended by themselves before, which
+// explains whatever went wrong since; called again, Close returns nil.
+func (n *Network) Close() error {
+	var failures []error
 	n.close.Do(func() {
 		var all sync.WaitGroup
 		for _, a := range n.nodes {
-			if a.process != nil {
+			switch {
+			case a.process == nil:
+			case a.process.Ended():
+				failures = append(failures, a.failed(fmt.Errorf("ended by itself: %v", a.process.Err())))
+			default:
 				all.Go(func() { a.process.Stop(stopGrace) })
 			}
 		}
 		all.Wait()
 	})
+	return errors.Join(failures...)
 }

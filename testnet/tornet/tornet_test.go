@@ -72,7 +72,7 @@ func TestOnionAnswers(t *testing.T) {
 	}, time.Minute, 200*time.Millisecond, "no echo")
 	t.Logf("first echo %.1f s after start", time.Since(begin).Seconds())
 
-	n.Close()
+	require.NoError(t, n.Close())
 	for _, pid := range pids {
 		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "authority left behind")
 	}
@@ -112,6 +112,11 @@ func TestStartBuildsOnceMore(t *testing.T) {
 	defer n.Close()
 	require.Contains(t, log.String(), "attempt 1 of 2: authority0: ended early: exit status 3")
 	require.Contains(t, log.String(), "1 authorities agree")
+
+	require.NoError(t, syscall.Kill(n.PIDs()[0], syscall.SIGKILL))
+	require.Eventually(t, func() bool { return syscall.Kill(n.PIDs()[0], 0) != nil }, time.Minute, time.Millisecond)
+	require.ErrorContains(t, n.Close(), "authority0: ended by itself: ended by a signal: killed")
+	require.NoError(t, n.Close())
 }
 
 func TestStartStopsWithItsContext(t *testing.T) {
