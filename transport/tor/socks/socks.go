@@ -41,6 +41,9 @@ const (
 	replyLimit  = 10 * time.Second
 )
 
+// past is a deadline that wakes every blocked call.
+var past = time.Unix(1, 0)
+
 // Connect makes conn, a fresh connection to the proxy, a stream to host:port.
 // On success conn has no deadline and its next byte is the remote's. On error
 // conn is of no further use and the caller closes it.
@@ -54,8 +57,8 @@ func Connect(ctx context.Context, conn net.Conn, auth Auth, host string, port ui
 		return err
 	}
 	// A deadline in the past is the one way to wake a blocked read.
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	err = converse(conn, auth, req)
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(past) })
+	err = converse(ctx, conn, auth, req)
 	if !stop() {
 		return fmt.Errorf("ask the SOCKS port: %w", ctx.Err())
 	}
@@ -76,29 +79,33 @@ func request(auth Auth, host string, port uint16) ([]byte, error) {
 	return append(req, byte(port>>8), byte(port)), nil
 }
 
-func converse(conn net.Conn, auth Auth, req []byte) error {
-	limit(conn, greetLimit)
+func converse(ctx context.Context, conn net.Conn, auth Auth, req []byte) error {
+	limit(ctx, conn, greetLimit)
 	if err := greet(conn, auth); err != nil {
 		return err
 	}
 	if _, err := conn.Write(req); err != nil {
 		return gone(err)
 	}
-	limit(conn, streamLimit)
+	limit(ctx, conn, streamLimit)
 	var first [1]byte
 	if _, err := io.ReadFull(conn, first[:]); err != nil {
 		return gone(err)
 	}
-	limit(conn, replyLimit)
+	limit(ctx, conn, replyLimit)
 	if err := readReply(first[0], conn); err != nil {
 		return err
 	}
 	return conn.SetDeadline(time.Time{})
 }
 
-// limit moves the deadline. It may undo the one that cancels, so every limit
-// is short or waits only once; Connect reports the cancellation either way.
-func limit(conn net.Conn, d time.Duration) { conn.SetDeadline(time.Now().Add(d)) }
+// limit moves the deadline, unless that would undo the one that cancels.
+func limit(ctx context.Context, conn net.Conn, d time.Duration) {
+	conn.SetDeadline(time.Now().Add(d))
+	if ctx.Err() != nil {
+		conn.SetDeadline(past)
+	}
+}
 
 func greet(conn net.Conn, auth Auth) error {
 	if _, err := conn.Write([]byte{version, 1, userPass}); err != nil {
