@@ -57,7 +57,7 @@ func (c *Client) log() *slog.Logger {
 }
 
 // choose returns the first network that the link has something on and whose
-// router is ready, and reports those it passes over. The error is that of the
+// router is there, and reports those it passes over. The error is that of the
 // last one passed over.
 func (c *Client) choose(ctx context.Context, link *metainfo.Link) (transport.Transport, error) {
 	named := networksOf(link)
@@ -70,7 +70,7 @@ func (c *Client) choose(ctx context.Context, link *metainfo.Link) (transport.Tra
 		if !named[t.Network()] {
 			continue
 		}
-		if err = ready(ctx, t, false); err == nil {
+		if err = proven(ctx, t, false); err == nil {
 			return t, nil
 		}
 		if ctx.Err() != nil {
@@ -81,9 +81,10 @@ func (c *Client) choose(ctx context.Context, link *metainfo.Link) (transport.Tra
 	return nil, err
 }
 
-// ready asks the router behind a transport, starting a managed one. With host
-// it must also be fit to be dialled through.
-func ready(ctx context.Context, t transport.Transport, host bool) error {
+// proven asks the router behind a transport, starting a managed one, whether
+// it is what it should be. It need not be ready: Open waits for that. With
+// host it must also be fit to be dialled through.
+func proven(ctx context.Context, t transport.Transport, host bool) error {
 	p, ok := t.(transport.Prober)
 	if !ok {
 		return fmt.Errorf("%w: %s cannot be probed", anon.ErrUnavailable, t.Network())
@@ -92,7 +93,7 @@ func ready(ctx context.Context, t transport.Transport, host bool) error {
 	switch {
 	case err != nil:
 		return err
-	case !s.Proven || !s.Ready:
+	case !s.Proven:
 		return fmt.Errorf("%w: %s: %s", anon.ErrUnavailable, t.Network(), s.Note)
 	case host && !s.CanHost:
 		return fmt.Errorf("%w: %s cannot host: %s", anon.ErrUnavailable, t.Network(), s.Note)

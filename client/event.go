@@ -13,8 +13,12 @@ import (
 type Event interface{ event() }
 
 // Opening: an identity is being made on a network, which takes seconds to
-// minutes.
-type Opening struct{ Network anon.Network }
+// minutes. It comes again whenever Note changes: what the router is waiting
+// for, "" when it does not say.
+type Opening struct {
+	Network anon.Network
+	Note    string
+}
 
 // Opened: the identity can dial, and be dialled if it hosts.
 type Opened struct{ Network anon.Network }

@@ -96,7 +96,7 @@ func (c *Client) host(ctx context.Context, link *metainfo.Link, dir string) ([]*
 }
 
 func (c *Client) hostOn(ctx context.Context, t transport.Transport, link *metainfo.Link, dir string) (*swarm, error) {
-	err := ready(ctx, t, true)
+	err := proven(ctx, t, true)
 	if err == nil {
 		var s *swarm
 		desk := server.New(server.Config{Swarms: [][20]byte{link.InfoHash}})

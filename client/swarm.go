@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/engine"
 	"sotto/client/metainfo"
@@ -43,12 +42,10 @@ func (c *Client) join(ctx context.Context, t transport.Transport, link *metainfo
 	if err != nil {
 		return nil, err
 	}
-	c.report(Opening{network})
-	ep, err := t.Open(ctx, anon.Identity{Network: network, Label: anon.NewLabel()})
+	ep, err := c.open(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	c.report(Opened{network})
 	if o.host != nil {
 		ep = o.host.Split(ep)
 	}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sotto/anon"
+	"sotto/transport"
+)
+
+// probeTimeout bounds the wait for one router: a tor that starts with an empty
+// cache on a slow line takes minutes.
+const probeTimeout = 3 * time.Minute
+
+func (a *app) doctorCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say for each network whether its router is found and ready, and what to do",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return a.doctor(c.Context()) },
+	}
+	a.networkFlag(c)
+	return c
+}
+
+// diagnosis is what doctor says of one network.
+type diagnosis struct {
+	Network string `json:"network"`
+	Where   string `json:"where,omitempty"`
+	Version string `json:"version,omitempty"`
+	Proven  bool   `json:"proven"`
+	Ready   bool   `json:"ready"`
+	CanHost bool   `json:"can_host"`
+	Note    string `json:"note,omitempty"`
+}
+
+// doctor is nil when at least one network is ready: that is enough to share
+// and to fetch.
+func (a *app) doctor(ctx context.Context) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	ns, err := a.open(cfg, a.logger())
+	if err != nil {
+		return err
+	}
+	defer ns.close()
+	usable := false
+	for _, t := range ns.transports {
+		d := diagnose(ctx, t)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		a.print(d)
+		usable = usable || d.Ready
+	}
+	if !usable {
+		return fmt.Errorf("%w: no network is ready", anon.ErrUnavailable)
+	}
+	return nil
+}
+
+func diagnose(ctx context.Context, t transport.Transport) diagnosis {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	d := diagnosis{Network: t.Network().String()}
+	p, ok := t.(transport.Prober)
+	if !ok {
+		d.Note = "this network cannot be probed"
+		return d
+	}
+	s, err := p.Probe(ctx)
+	for err == nil && s.Proven && !s.Ready && wait(ctx, time.Second) {
+		s, err = p.Probe(ctx) // it is connecting: give it the time
+	}
+	d.Where, d.Version, d.Proven, d.Ready, d.CanHost, d.Note = s.Where, s.Version, s.Proven, s.Ready, s.CanHost, s.Note
+	if err != nil && d.Note == "" {
+		d.Note = err.Error()
+	}
+	return d
+}
+
+// wait reports whether ctx lived through d.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+func (a *app) print(d diagnosis) {
+	if a.json {
+		raw, _ := json.Marshal(d) // strings and booleans
+		fmt.Fprintf(a.out, "%s\n", raw)
+		return
+	}
+	state := "not ready"
+	switch {
+	case d.Ready && d.CanHost:
+		state = "ready"
+	case d.Ready:
+		state = "ready to fetch, not to share"
+	}
+	fmt.Fprintf(a.out, "%-4s %s\n", d.Network, state)
+	for _, row := range []struct{ name, value string }{{"router", d.Where}, {"version", d.Version}, {"note", d.Note}} {
+		if row.value != "" {
+			fmt.Fprintf(a.out, "     %s: %s\n", row.name, row.value)
+		}
+	}
+}

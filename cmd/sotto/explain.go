@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"sotto/anon"
+	"sotto/client"
+	"sotto/client/config"
+	"sotto/client/metainfo"
+	"sotto/client/store"
+)
+
+// The exit codes, which scripts may rely on.
+const (
+	exitOK            = 0
+	exitOther         = 1
+	exitUsage         = 2
+	exitNotPermitted  = 4
+	exitRouter        = 10
+	exitOtherInstance = 11
+	exitLeak          = 13
+	exitInterrupted   = 130
+)
+
+// message is how an error reaches the user: what happened, what it means for
+// their privacy, what to do. Every message is made in this file.
+type message struct {
+	Event   string `json:"event"`
+	Code    int    `json:"code"`
+	What    string `json:"what"`
+	Privacy string `json:"privacy,omitempty"`
+	Do      string `json:"do,omitempty"`
+}
+
+var interrupted = message{
+	Code: exitInterrupted, What: "interrupted",
+	Privacy: "Everything that was open is closed.",
+	Do:      "Run the same command again to go on; verified data is kept.",
+}
+
+// rule maps a kind of error to the rest of its message. The first match wins.
+type rule struct {
+	is          error
+	code        int
+	privacy, do string
+}
+
+var rules = []rule{
+	{anon.ErrLeak, exitLeak,
+		"It was stopped before anything was sent another way.",
+		"This should never happen; please report it, with the output of --verbose."},
+	{client.ErrNothingUsable, exitLeak,
+		"Nothing was sent: every tracker and peer it names would have revealed you.",
+		"Ask for a link with an onion or I2P tracker; sotto inspect shows what this one holds."},
+	{store.ErrBusy, exitOtherInstance, "", "Wait for the other sotto to finish, or stop it."},
+	{anon.ErrUnavailable, exitRouter, "Nothing was sent another way.", "Run sotto doctor to see what is missing."},
+	{anon.ErrPermission, exitNotPermitted, "", "Ask the sharer for access."},
+	{syscall.ENOSPC, exitOther, "", "Free some space and run the same command again; verified data is kept."},
+	{fs.ErrPermission, exitNotPermitted, "", "Check who owns the file or folder."},
+}
+
+func explain(err error) message {
+	m := message{Code: exitOther, What: metainfo.Printable(err.Error(), maxSentence)}
+	var usage *usageError
+	var bad *config.Error
+	switch {
+	case errors.As(err, &usage):
+		m.Code, m.Do = exitUsage, "sotto --help shows the commands."
+		return m
+	case errors.As(err, &bad):
+		m.Code, m.Privacy = exitUsage, "Nothing was started."
+		return m
+	}
+	for _, r := range rules {
+		if errors.Is(err, r.is) {
+			m.Code, m.Privacy, m.Do = r.code, r.privacy, r.do
+			break
+		}
+	}
+	return m
+}
+
+// complain prints a message on standard error, as text or as one JSON line.
+func (a *app) complain(m message) {
+	if a.json {
+		m.Event = "error"
+		raw, _ := json.Marshal(m) // three strings and a number
+		fmt.Fprintf(a.err, "%s\n", raw)
+		return
+	}
+	lines := []string{"sotto: " + m.What}
+	for _, s := range []string{m.Privacy, m.Do} {
+		if s != "" {
+			lines = append(lines, "  "+s)
+		}
+	}
+	fmt.Fprintln(a.err, strings.Join(lines, "\n"))
+}

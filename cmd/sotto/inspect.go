@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"sotto/client/metainfo"
+)
+
+func (a *app) inspectCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect LINK|FILE.torrent",
+		Short: "Show what is in a link or torrent file and what sotto will ignore; touches no network",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(_ *cobra.Command, args []string) error { return a.inspect(args[0]) },
+	}
+}
+
+func (a *app) inspect(arg string) error {
+	link, err := openLink(arg)
+	if err != nil {
+		return err
+	}
+	var info *metainfo.Info
+	if link.Info != nil {
+		if info, err = metainfo.ParseInfo(link.Info, link.InfoHash); err != nil {
+			return err
+		}
+	}
+	if a.json {
+		return json.NewEncoder(a.out).Encode(inspection(link, info))
+	}
+	a.printLink(link, info)
+	return nil
+}
+
+// openLink reads what a user gives as a link. A path that is not there is
+// their mistake, not the file's.
+func openLink(arg string) (*metainfo.Link, error) {
+	link, err := metainfo.Open(arg)
+	if os.IsNotExist(err) {
+		return nil, &usageError{fmt.Errorf("%q is neither a magnet link nor a file", metainfo.Printable(arg, maxSentence))}
+	}
+	return link, err
+}
+
+func (a *app) printLink(link *metainfo.Link, info *metainfo.Info) {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	row("name", "%s", or(link.Name, "not given"))
+	row("info hash", "%x", link.InfoHash)
+	if info == nil {
+		row("files", "known once a peer sends the metadata")
+	} else {
+		row("size", "%s in %d %s, %d %s of %s", size(info.Length), len(info.Files), plural(len(info.Files), "file"),
+			info.Pieces, plural(info.Pieces, "piece"), size(info.PieceLength))
+		for _, f := range info.Files {
+			if !f.Pad {
+				row("file", "%s  %s", metainfo.Printable(f.Path, maxSentence), size(f.Length))
+			}
+		}
+	}
+	for _, t := range link.Trackers {
+		row("tracker", "%s  (%s)", t.URL, t.Net)
+	}
+	for _, p := range link.Peers {
+		row("peer", "%s  (%s)", p.Reveal(), p.On())
+	}
+	if len(link.Trackers)+len(link.Peers) == 0 {
+		row("warning", "nothing in it can be reached over Tor or I2P")
+	}
+	for _, i := range link.Ignored {
+		row("ignored", "%s %s: %s", i.Kind, i.Text, i.Why)
+	}
+	if link.More > 0 {
+		row("ignored", "%d more", link.More)
+	}
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+type inspectJSON struct {
+	Name        string        `json:"name,omitempty"`
+	InfoHash    string        `json:"info_hash"`
+	Bytes       int64         `json:"bytes,omitempty"`
+	PieceLength int64         `json:"piece_length,omitempty"`
+	Private     bool          `json:"private"`
+	Files       []fileJSON    `json:"files,omitempty"`
+	Trackers    []string      `json:"trackers"`
+	Peers       []string      `json:"peers"`
+	Ignored     []ignoredJSON `json:"ignored"`
+	MoreIgnored int           `json:"more_ignored,omitempty"`
+}
+
+type fileJSON struct {
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+}
+
+type ignoredJSON struct {
+	Kind string `json:"kind"`
+	Text string `json:"text,omitempty"`
+	Why  string `json:"why"`
+}
+
+func inspection(link *metainfo.Link, info *metainfo.Info) inspectJSON {
+	j := inspectJSON{
+		Name: link.Name, InfoHash: hex.EncodeToString(link.InfoHash[:]), Private: link.Private,
+		Trackers: []string{}, Peers: []string{}, Ignored: []ignoredJSON{}, MoreIgnored: link.More,
+	}
+	if info != nil {
+		j.Bytes, j.PieceLength = info.Length, info.PieceLength
+		for _, f := range info.Files {
+			if !f.Pad {
+				j.Files = append(j.Files, fileJSON{f.Path, f.Length})
+			}
+		}
+	}
+	for _, t := range link.Trackers {
+		j.Trackers = append(j.Trackers, t.URL)
+	}
+	for _, p := range link.Peers {
+		j.Peers = append(j.Peers, p.Reveal())
+	}
+	for _, i := range link.Ignored {
+		j.Ignored = append(j.Ignored, ignoredJSON{string(i.Kind), i.Text, i.Why})
+	}
+	return j
+}

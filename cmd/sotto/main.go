@@ -1,0 +1,95 @@
+// Command sotto shares files and fetches them over I2P and Tor, and no other
+// way.
+//
+// This package parses the command line, wires the parts together, prints and
+// exits; it is the only place that does the latter two. There is one file for
+// each subcommand.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// app is what every subcommand shares.
+type app struct {
+	out        io.Writer // results: what a script reads
+	err        io.Writer // everything else
+	json       bool
+	verbose    bool
+	configPath string
+	networks   []string
+}
+
+// run is main without the process around it. The first interrupt ends ctx and
+// every subcommand cleans up.
+func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	a := &app{out: stdout, err: stderr}
+	root := a.command()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	m := explain(err)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		m = interrupted
+	}
+	a.complain(m)
+	return m.Code
+}
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "sotto",
+		Short:         "Share files and fetch them over I2P and Tor, and no other way",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return c.Help()
+		},
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.configPath, "config", "", "configuration file (default: sotto/sotto.toml in your configuration folder)")
+	flags.BoolVar(&a.json, "json", false, "print JSON, one object a line")
+	flags.BoolVar(&a.verbose, "verbose", false, "log what happens, without addresses or names")
+	root.AddCommand(a.shareCommand(), a.getCommand(), a.inspectCommand(), a.doctorCommand(), a.demoCommand())
+	for _, c := range root.Commands() {
+		c.Args = usageArgs(c.Args)
+	}
+	return root
+}
+
+// usageArgs turns a wrong number of arguments into a usage error.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return &usageError{err}
+		}
+		return nil
+	}
+}
+
+// usageError is a command line that cannot be carried out as written.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }

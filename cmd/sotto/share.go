@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sotto/client"
+)
+
+func (a *app) shareCommand() *cobra.Command {
+	var torrent string
+	c := &cobra.Command{
+		Use:   "share PATH",
+		Short: "Share a file or folder from a hidden service of your own, until Ctrl-C",
+		Long: `Share a file or folder from a hidden service of your own, until Ctrl-C.
+
+Prints a magnet link on standard output. The service is new each time: the link
+stops working when sotto stops. With both networks in one link, whoever has it
+knows that both addresses are yours; use --network to share on one.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return a.share(c.Context(), args[0], torrent) },
+	}
+	c.Flags().StringVar(&torrent, "torrent", "", "also write a torrent file")
+	a.networkFlag(c)
+	return c
+}
+
+func (a *app) share(ctx context.Context, path, torrent string) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return &usageError{fmt.Errorf("share: %w", err)}
+	}
+	return a.transfer(cfg, func(c *client.Client) error {
+		show, stop := c.Report, context.CancelFunc(nil)
+		ctx, stop = context.WithCancel(ctx)
+		defer stop()
+		var failed error
+		c.Report = func(e client.Event) {
+			show(e)
+			if s, ok := e.(client.Sharing); ok {
+				if failed = a.announce(s, torrent); failed != nil {
+					stop()
+				}
+			}
+		}
+		err := c.Share(ctx, path)
+		if failed != nil {
+			return failed
+		}
+		return err
+	})
+}
+
+// announce tells the user where the share is to be had.
+func (a *app) announce(s client.Sharing, torrent string) error {
+	if torrent != "" {
+		if err := os.WriteFile(torrent, s.Link.Torrent(), 0o644); err != nil {
+			return fmt.Errorf("write torrent file: %w", err)
+		}
+	}
+	if !a.json {
+		fmt.Fprintf(a.err, "sharing %s, %d %s, on %s; Ctrl-C stops\n",
+			size(s.Info.Length), len(s.Info.Files), plural(len(s.Info.Files), "file"), join(s.Networks))
+		fmt.Fprintln(a.out, s.Link.Magnet())
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"sotto/client"
+	"sotto/client/metainfo"
+)
+
+// The rules of the output: results go to standard output, where a script
+// reads them; everything else goes to standard error. On a terminal there is
+// one bar; elsewhere there are plain lines, not more than one every few
+// seconds. With --json every event is a line on standard output.
+
+// view shows a transfer's events to the user.
+type view interface {
+	show(client.Event)
+	close()
+}
+
+func (a *app) newView() view {
+	switch {
+	case a.json:
+		return jsonView{json.NewEncoder(a.out)}
+	case isTerminal(a.err):
+		return &barView{lines: lineView{w: a.err}}
+	}
+	return &lineView{w: a.err}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+}
+
+// lineView prints plain lines.
+type lineView struct {
+	w    io.Writer
+	last time.Time
+	said string // the last progress without its numbers
+}
+
+// maxSentence bounds what a line repeats of an error, in characters.
+const maxSentence = 300
+
+// between is how long a line of progress stands before the next one.
+const between = 5 * time.Second
+
+func (v *lineView) show(e client.Event) {
+	switch e := e.(type) {
+	case client.Progress:
+		state := string(e.Phase) + e.Trouble
+		if time.Since(v.last) < between && state == v.said {
+			return
+		}
+		v.last, v.said = time.Now(), state
+		fmt.Fprintln(v.w, progressText(e))
+	case client.Hashing:
+		if time.Since(v.last) < between {
+			return
+		}
+		v.last = time.Now()
+		fmt.Fprintf(v.w, "reading %s of %s\n", size(e.Done), size(e.Total))
+	default:
+		if text := sentence(e); text != "" {
+			fmt.Fprintln(v.w, text)
+		}
+	}
+}
+
+func (v *lineView) close() {}
+
+// sentence is what an event that happens once says; "" when it says nothing.
+func sentence(e client.Event) string {
+	switch e := e.(type) {
+	case client.Opening:
+		if e.Note != "" {
+			return fmt.Sprintf("%s: %s", e.Network, metainfo.Printable(e.Note, maxSentence))
+		}
+		return fmt.Sprintf("opening an identity on %s; this takes a while", e.Network)
+	case client.Opened:
+		return fmt.Sprintf("on %s", e.Network)
+	case client.PassedOver:
+		return fmt.Sprintf("not using %s: %s", e.Network, metainfo.Printable(e.Err.Error(), maxSentence))
+	case client.Finished:
+		return fmt.Sprintf("done: %s in %s over %s", size(e.Bytes), e.Took.Round(time.Second), e.Network)
+	}
+	return ""
+}
+
+func progressText(p client.Progress) string {
+	text := ""
+	switch p.Phase {
+	case client.Metadata:
+		text = "waiting for the metadata"
+	case client.Checking:
+		text = fmt.Sprintf("checking what is on disk: %s of %s are good", size(p.Done), size(p.Total))
+	case client.Seeding:
+		text = fmt.Sprintf("sharing: %s sent", size(p.Sent))
+	default:
+		text = fmt.Sprintf("%d%% of %s, %s/s", percent(p.Done, p.Total), size(p.Total), size(int64(p.Rate)))
+		if p.Left > 0 {
+			text += ", " + p.Left.Round(time.Second).String() + " left"
+		}
+	}
+	text += fmt.Sprintf(", %d %s, %s", p.Peers, plural(p.Peers, "peer"), p.Network)
+	if p.Trouble != "" {
+		text += " (" + metainfo.Printable(p.Trouble, maxSentence) + ")"
+	}
+	return text
+}
+
+func percent(part, whole int64) int64 {
+	if whole <= 0 {
+		return 0
+	}
+	return int64(float64(part) / float64(whole) * 100)
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}
+
+// size spells bytes for people, in powers of 1024.
+func size(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, i := float64(n)/unit, 0
+	for f >= unit && i < 4 {
+		f, i = f/unit, i+1
+	}
+	return fmt.Sprintf("%.1f %ciB", f, "KMGTP"[i])
+}

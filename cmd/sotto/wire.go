@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/adrg/xdg"
+	"github.com/spf13/cobra"
+
+	"sotto/anon"
+	"sotto/anon/guard"
+	"sotto/anon/redact"
+	"sotto/client/config"
+	"sotto/transport"
+	"sotto/transport/i2p"
+	"sotto/transport/tor"
+)
+
+// networkFlag adds --network to a command that uses networks.
+func (a *app) networkFlag(c *cobra.Command) {
+	c.Flags().StringSliceVar(&a.networks, "network", nil, "networks to use, of tor and i2p (default: every router that is there)")
+}
+
+// load reads the configuration. Only the default file may be missing.
+func (a *app) load() (config.Config, error) {
+	path := a.configPath
+	if path == "" {
+		path = filepath.Join(xdg.ConfigHome, "sotto", "sotto.toml")
+	}
+	cfg, err := config.Load(path)
+	if a.configPath == "" && errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if cfg.StateDir == "" {
+		cfg.StateDir = filepath.Join(xdg.StateHome, "sotto")
+	}
+	return cfg, err
+}
+
+// logger writes to standard error: warnings, and with --verbose what happens.
+// Libraries' texts pass through redact.
+func (a *app) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(redact.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level})))
+}
+
+// networkOrder is the order in which get prefers networks: on I2P every user
+// relays too, while onion traffic costs the Tor network six relays a byte.
+var networkOrder = []anon.Network{anon.I2P, anon.Tor}
+
+// wanted returns the networks of --network, or all.
+func (a *app) wanted() ([]anon.Network, error) {
+	if len(a.networks) == 0 {
+		return networkOrder, nil
+	}
+	var want []anon.Network
+	for _, name := range a.networks {
+		n, err := anon.ParseNetwork(name)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		if !slices.Contains(want, n) {
+			want = append(want, n)
+		}
+	}
+	return want, nil
+}
+
+// networks are the transports of one run, each behind its guard.
+type networks struct {
+	transports []transport.Transport
+}
+
+// open makes the transports that are wanted. It starts no router and talks to
+// none; that happens on first use.
+func (a *app) open(cfg config.Config, log *slog.Logger) (*networks, error) {
+	want, err := a.wanted()
+	if err != nil {
+		return nil, err
+	}
+	ns := &networks{}
+	for _, n := range want {
+		t, err := newTransport(n, cfg, log)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("set up %s: %w", n, err), ns.close())
+		}
+		ns.transports = append(ns.transports, guard.New(t, guard.Options{Log: log}))
+	}
+	return ns, nil
+}
+
+func newTransport(n anon.Network, cfg config.Config, log *slog.Logger) (transport.Transport, error) {
+	switch n {
+	case anon.I2P:
+		return i2p.New(i2p.Config{SAM: cfg.I2P.SAM, Tunnels: cfg.I2P.Tunnels, Hops: cfg.I2P.UnsafeHops, Logger: log})
+	case anon.Tor:
+		return newTor(cfg, log)
+	}
+	return nil, fmt.Errorf("network %v has no transport", n)
+}
+
+// newTor prefers a tor named in the configuration, then one that the
+// environment of Whonix or Tails names, then one of our own.
+func newTor(cfg config.Config, log *slog.Logger) (transport.Transport, error) {
+	c := tor.Config{
+		Binary: cfg.Tor.Binary, StateDir: cfg.StateDir, UnsafeTorrc: cfg.Tor.UnsafeTorrc,
+		Control: cfg.Tor.Control, Socks: cfg.Tor.Socks, CookieFile: cfg.Tor.CookieFile, Log: log,
+	}
+	if c.Control == "" {
+		env, named, err := tor.FromEnv(os.Getenv)
+		if err != nil {
+			return nil, err
+		}
+		if named {
+			env.Log, env.StateDir = log, c.StateDir
+			c = env
+		}
+	}
+	return tor.New(c)
+}
+
+func (ns *networks) close() error {
+	var errs []error
+	for _, t := range ns.transports {
+		errs = append(errs, t.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func join(networks []anon.Network) string {
+	text := ""
+	for i, n := range networks {
+		if i > 0 {
+			text += " and "
+		}
+		text += n.String()
+	}
+	return text
+}
