@@ -1,0 +1,53 @@
+# make test    everything, on a fresh Debian 12 machine with Go and root
+# make check   the fast loop: no network, no daemons, under two minutes
+# make demo    share and fetch over private Tor and I2P networks, and prove it
+# make bench   ratios measured side by side in one run
+
+GO ?= go
+export CGO_ENABLED = 0
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.6.1
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
+UNIT = $$($(GO) list ./... | grep -v /testnet)
+VERSION = $(shell git describe --always --dirty 2>/dev/null)
+
+.PHONY: build check test demo bench lint fuzz race e2e install-deps install-demo-deps cross
+
+build:
+	$(GO) build -trimpath -o sotto ./cmd/sotto
+
+check: lint
+	$(GO) test $(UNIT) ./testnet/house
+
+# The order is from cheap to dear.
+test: install-deps check cross race fuzz e2e
+
+lint:
+	@fmt=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$fmt" || { echo "not gofmt'ed: $$fmt"; exit 1; }
+	$(GO) vet ./...
+	sh testnet/lint.sh $(STATICCHECK) $(GOVULNCHECK)
+
+cross:
+	GOOS=darwin $(GO) vet ./cmd/... ./anon/... ./client/... ./transport/...
+	GOOS=windows $(GO) vet ./cmd/... ./anon/... ./client/... ./transport/...
+
+race:
+	CGO_ENABLED=1 $(GO) test -race -short $(UNIT)
+
+fuzz:
+	sh testnet/fuzz.sh 5s
+
+# Real tor, i2pd and Transmission on private networks, in namespaces.
+e2e:
+	$(GO) test -count=1 -timeout 20m ./testnet/...
+
+demo: install-demo-deps build
+	./sotto demo
+
+bench: install-demo-deps
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./client/engine ./testnet/e2e
+
+install-deps:
+	sh testnet/install.sh tor i2pd transmission-cli strace gcc libc6-dev git
+
+install-demo-deps:
+	sh testnet/install.sh tor i2pd
