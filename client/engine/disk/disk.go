@@ -127,6 +127,10 @@ func Open(o Options) (*Data, error) {
 		return nil, fmt.Errorf("open data folder: %w", bare(err))
 	}
 	for i, f := range d.files {
+		if f.Pad {
+			f.at = final
+			continue
+		}
 		if err := d.find(f); err != nil {
 			d.root.Close()
 			return nil, fmt.Errorf("open file %d of the torrent: %w", i, bare(err))

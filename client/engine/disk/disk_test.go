@@ -22,10 +22,10 @@ const pieceLength = 10
 
 func files() []File {
 	return []File{
-		{[]string{"t", "a"}, 25, 0},
-		{[]string{"t", "empty"}, 0, 25},
-		{[]string{"t", "dir", "b"}, 5, 25},
-		{[]string{"t", "dir", "c"}, 12, 30},
+		{Path: []string{"t", "a"}, Length: 25, Offset: 0},
+		{Path: []string{"t", "empty"}, Length: 0, Offset: 25},
+		{Path: []string{"t", "dir", "b"}, Length: 5, Offset: 25},
+		{Path: []string{"t", "dir", "c"}, Length: 12, Offset: 30},
 	}
 }
 
@@ -242,7 +242,7 @@ func TestFaultSticks(t *testing.T) {
 }
 
 func TestNothingToKeep(t *testing.T) {
-	d, err := Open(Options{Dir: t.TempDir(), Files: []File{{[]string{"empty"}, 0, 0}}})
+	d, err := Open(Options{Dir: t.TempDir(), Files: []File{{Path: []string{"empty"}, Length: 0, Offset: 0}}})
 	require.NoError(t, err)
 	defer d.Close()
 	require.True(t, closed(d.Done()))
@@ -251,23 +251,23 @@ func TestNothingToKeep(t *testing.T) {
 func TestBadNames(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	for name, fs := range map[string][]File{
-		"up":               {{[]string{"a", ".."}, 1, 0}},
-		"up and out":       {{[]string{"..", "..", "etc", "passwd"}, 1, 0}},
-		"absolute":         {{[]string{"/etc/passwd"}, 1, 0}},
-		"dot":              {{[]string{"."}, 1, 0}},
-		"empty":            {{[]string{"a", ""}, 1, 0}},
-		"none":             {{nil, 1, 0}},
-		"slash":            {{[]string{"a/b"}, 1, 0}},
-		"backslash":        {{[]string{`a\b`}, 1, 0}},
-		"NUL":              {{[]string{"a\x00b"}, 1, 0}},
-		"long":             {{[]string{long}, 1, 0}},
-		"deep":             {{make([]string, maxDepth+1), 1, 0}},
-		"twice":            {{[]string{"a"}, 1, 0}, {[]string{"a"}, 1, 1}},
-		"part of another":  {{[]string{"a"}, 1, 0}, {[]string{"a" + partSuffix}, 1, 1}},
-		"file then folder": {{[]string{"a"}, 1, 0}, {[]string{"a", "b"}, 1, 1}},
-		"folder then file": {{[]string{"a", "b"}, 1, 0}, {[]string{"a"}, 1, 1}},
-		"negative":         {{[]string{"a"}, -1, 0}},
-		"overlapping":      {{[]string{"a"}, 5, 0}, {[]string{"b"}, 5, 4}},
+		"up":               {{Path: []string{"a", ".."}, Length: 1, Offset: 0}},
+		"up and out":       {{Path: []string{"..", "..", "etc", "passwd"}, Length: 1, Offset: 0}},
+		"absolute":         {{Path: []string{"/etc/passwd"}, Length: 1, Offset: 0}},
+		"dot":              {{Path: []string{"."}, Length: 1, Offset: 0}},
+		"empty":            {{Path: []string{"a", ""}, Length: 1, Offset: 0}},
+		"none":             {{Path: nil, Length: 1, Offset: 0}},
+		"slash":            {{Path: []string{"a/b"}, Length: 1, Offset: 0}},
+		"backslash":        {{Path: []string{`a\b`}, Length: 1, Offset: 0}},
+		"NUL":              {{Path: []string{"a\x00b"}, Length: 1, Offset: 0}},
+		"long":             {{Path: []string{long}, Length: 1, Offset: 0}},
+		"deep":             {{Path: make([]string, maxDepth+1), Length: 1, Offset: 0}},
+		"twice":            {{Path: []string{"a"}, Length: 1, Offset: 0}, {Path: []string{"a"}, Length: 1, Offset: 1}},
+		"part of another":  {{Path: []string{"a"}, Length: 1, Offset: 0}, {Path: []string{"a" + partSuffix}, Length: 1, Offset: 1}},
+		"file then folder": {{Path: []string{"a"}, Length: 1, Offset: 0}, {Path: []string{"a", "b"}, Length: 1, Offset: 1}},
+		"folder then file": {{Path: []string{"a", "b"}, Length: 1, Offset: 0}, {Path: []string{"a"}, Length: 1, Offset: 1}},
+		"negative":         {{Path: []string{"a"}, Length: -1, Offset: 0}},
+		"overlapping":      {{Path: []string{"a"}, Length: 5, Offset: 0}, {Path: []string{"b"}, Length: 5, Offset: 4}},
 	} {
 		dir := filepath.Join(t.TempDir(), "new")
 		_, err := Open(Options{Dir: dir, Files: fs, PieceLength: 1})
@@ -275,7 +275,7 @@ func TestBadNames(t *testing.T) {
 		require.ErrorAs(t, err, &ne, name)
 		require.NoDirExists(t, dir, name)
 	}
-	_, err := Open(Options{Dir: t.TempDir(), Files: []File{{[]string{"a"}, 1, 0}}})
+	_, err := Open(Options{Dir: t.TempDir(), Files: []File{{Path: []string{"a"}, Length: 1, Offset: 0}}})
 	require.Error(t, err, "no piece length")
 }
 
@@ -285,7 +285,7 @@ func TestLongNamesHaveAPartName(t *testing.T) {
 	require.NotEqual(t, p, q)
 	require.LessOrEqual(t, len(filepath.Base(p)), maxName)
 	dir := t.TempDir()
-	d, err := Open(Options{Dir: dir, Files: []File{{[]string{one}, 3, 0}}, PieceLength: 3})
+	d, err := Open(Options{Dir: dir, Files: []File{{Path: []string{one}, Length: 3, Offset: 0}}, PieceLength: 3})
 	require.NoError(t, err)
 	defer d.Close()
 	require.NoError(t, d.Mark(0, false))
@@ -319,4 +319,29 @@ func FuzzPaths(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Padding has no file, reads as zeros and takes writes without a trace.
+func TestPaddingHasNoFile(t *testing.T) {
+	dir := t.TempDir()
+	d, err := Open(Options{Dir: dir, PieceLength: 4, Files: []File{
+		{Path: []string{"a"}, Length: 3},
+		{Length: 5, Offset: 3, Pad: true},
+		{Path: []string{"b"}, Length: 1, Offset: 8},
+	}})
+	require.NoError(t, err)
+	_, err = d.WriteAt([]byte("abc\x00\x00\x00\x00\x00d"), 0)
+	require.NoError(t, err)
+	for i := range 3 {
+		require.NoError(t, d.Mark(i, true))
+	}
+	<-d.Done()
+	got := []byte("xxxxxxxxx")
+	_, err = d.ReadAt(got, 0)
+	require.NoError(t, err)
+	require.Equal(t, "abc\x00\x00\x00\x00\x00d", string(got))
+	require.NoError(t, d.Close())
+	names, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, names, 2)
 }

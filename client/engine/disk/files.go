@@ -92,6 +92,10 @@ func (d *Data) ReadAt(p []byte, off int64) (n int, err error) {
 // under way, a torrent may have more files than we may have descriptors, and
 // next to these networks the cost is nothing.
 func (d *Data) read(s segment, p []byte) (int, error) {
+	if s.f.Pad {
+		clear(p)
+		return len(p), nil
+	}
 	if s.f.at == absent {
 		return 0, io.EOF
 	}
@@ -141,6 +145,9 @@ func (d *Data) WriteAt(p []byte, off int64) (n int, err error) {
 }
 
 func (d *Data) write(s segment, p []byte) (int, error) {
+	if s.f.Pad {
+		return len(p), nil
+	}
 	h, err := d.root.OpenFile(s.f.name(), os.O_WRONLY, 0)
 	if err != nil {
 		return 0, err
@@ -157,7 +164,7 @@ func (d *Data) makeRoom(off, n int64) error {
 	d.names.RLock()
 	ready := true
 	for s := range d.locate(off, n) {
-		ready = ready && s.f.at == part
+		ready = ready && (s.f.at == part || s.f.Pad)
 	}
 	d.names.RUnlock()
 	if ready {
@@ -179,17 +186,17 @@ func (d *Data) makeRoom(off, n int64) error {
 // toPart creates f, or takes its final name away again. d.names is held for
 // writing.
 func (d *Data) toPart(f *file) error {
-	switch f.at {
-	case part:
+	switch {
+	case f.at == part, f.Pad:
 		return nil
-	case final:
+	case f.at == final:
 		if !d.ours(f) {
 			return ErrInTheWay
 		}
 		if err := d.rename(f.path, partPath(f.path)); err != nil {
 			return err
 		}
-	case absent:
+	default:
 		h, err := d.create(partPath(f.path))
 		if err != nil {
 			return err

@@ -20,6 +20,9 @@ type File struct {
 	// Offset of the first byte in the torrent's byte range. Files are in
 	// order and do not overlap; gaps are allowed.
 	Offset int64
+	// Pad marks zeros that only fill a piece (BEP 47). They have no file and
+	// no Path: they are read as zeros, and what is written there is dropped.
+	Pad bool
 }
 
 // NameError says why a torrent's file names cannot be used. It names the
@@ -47,6 +50,9 @@ func checkPaths(files []File) ([]string, error) {
 	paths := make([]string, len(files))
 	taken := make(map[string]bool, 2*len(files)) // true: a file, false: a folder
 	for i, f := range files {
+		if f.Pad {
+			continue
+		}
 		if err := checkNames(i, f.Path); err != nil {
 			return nil, err
 		}
