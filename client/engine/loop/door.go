@@ -1,0 +1,120 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"sotto/anon"
+)
+
+const (
+	acceptPause = time.Second
+	maxPause    = time.Minute
+)
+
+// accept takes inbound streams until ctx is done and hands them to the owner.
+func (t *Torrent) accept(ctx context.Context, arrived chan<- net.Conn) {
+	defer t.guard("accept")
+	pause := acceptPause
+	for ctx.Err() == nil {
+		c, err := t.opts.Endpoint.Accept(ctx)
+		if err == nil {
+			pause = acceptPause
+			select {
+			case arrived <- c:
+			case <-ctx.Done():
+				c.Close()
+			}
+			continue
+		}
+		t.leaked(err)
+		if errors.Is(err, net.ErrClosed) {
+			return // the endpoint is gone for good
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// leaked ends the torrent if err is a leak: that is never retried.
+func (t *Torrent) leaked(err error) {
+	if errors.Is(err, anon.ErrLeak) {
+		t.log.Warn("a connection was refused: it would leak")
+		t.fail(err)
+	}
+}
+
+// arrive starts to greet an inbound stream, or hangs up when too many
+// strangers have not said anything yet.
+func (o *owner) arrive(c net.Conn) {
+	from, ok := c.RemoteAddr().(anon.Addr)
+	switch {
+	case !ok || from.On() != o.self.On():
+		c.Close()
+		o.leaked(&anon.LeakError{Op: "accept", Want: "a stream of our network", Got: "another"})
+		return
+	case o.greeting >= maxGreeting || len(o.peers) >= o.opts.MaxPeers || from == o.self:
+		c.Close()
+		return
+	}
+	e := o.book.find(from)
+	if e != nil && e.banned {
+		c.Close()
+		return
+	}
+	if e != nil {
+		e.busy++
+	}
+	o.greeting++
+	o.work("greet", func() {
+		g := greeting{entry: e, addr: from, conn: c, inbound: true}
+		g.err = o.answer(&g)
+		o.report(g)
+	})
+}
+
+// dial opens streams to as many known addresses as there is room for.
+func (o *owner) dial(now time.Time) {
+	room := o.opts.MaxPeers - len(o.peers) - o.dialing
+	if kept := o.opts.MaxPeers / inboundShare; kept > 0 && o.inbound < kept {
+		room -= kept - o.inbound
+	}
+	room = min(max(room, 0), o.opts.MaxDials-o.dialing)
+	if room <= 0 {
+		return
+	}
+	for _, e := range o.book.due(room, !o.complete(), now) {
+		e.busy++
+		o.dialing++
+		o.work("dial", func() {
+			g := greeting{entry: e, addr: e.addr}
+			g.err = o.call(&g)
+			o.leaked(g.err)
+			o.report(g)
+		})
+	}
+}
+
+// report hands a greeting to the owner, or closes its stream when nobody is
+// there to take it.
+func (o *owner) report(g greeting) {
+	select {
+	case o.greeted <- g:
+	case <-o.ctx.Done():
+		if g.conn != nil {
+			g.conn.Close()
+		}
+	}
+}
+
+// open dials one address. A stream that outlives ctx by its success is closed.
+func (o *owner) open(to anon.Addr) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(o.ctx, dialTime)
+	defer cancel()
+	return o.opts.Endpoint.Dial(ctx, to)
+}

@@ -1,0 +1,80 @@
+package loop
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"sotto/client/engine/wire"
+)
+
+const (
+	// stall is how long a peer may owe us blocks without sending one.
+	stall = 150 * time.Second
+	// idleTick is the pace of the clock while nothing moves.
+	idleTick = 5 * time.Second
+)
+
+var (
+	errSilent = errors.New("has been silent for too long")
+	errFlood  = errors.New("sends too many messages")
+)
+
+// tick does what is due by time. One clock serves all peers and requests.
+func (o *owner) tick() {
+	now := time.Now()
+	busy := false
+	for _, p := range slices.Clone(o.peers) {
+		if err := o.attend(p, now); err != nil {
+			o.drop(p, err)
+			continue
+		}
+		busy = busy || !p.owed.IsZero() || p.box.waiting() > 0
+	}
+	o.tickMetadata(now)
+	if o.picker != nil {
+		o.hungry = true
+		if next := o.choker.Next(); !next.IsZero() && !now.Before(next) {
+			o.chokes = true
+		}
+	}
+	if o.outside {
+		o.dial(now)
+	}
+	switch {
+	case busy || o.dialing > 0:
+		o.clock.Reset(tick)
+	case len(o.peers) > 0 || len(o.book.order) > 0:
+		o.clock.Reset(idleTick)
+	}
+	// Without peers and addresses nothing is due before somebody comes.
+}
+
+// wind starts the clock when it may have stood still.
+func (o *owner) wind() { o.clock.Reset(tick) }
+
+// attend does what is due for one peer, or says why it has to go.
+func (o *owner) attend(p *peer, now time.Time) error {
+	p.up.see(now, p.box.sent.Load())
+	p.down.see(now, p.got)
+	if now.Sub(p.heard) > silence {
+		return errSilent
+	}
+	if !p.owed.IsZero() && now.Sub(p.owed) > stall {
+		return errLate
+	}
+	if o.picker != nil {
+		o.overdue(p, now)
+		if (p.choking || !p.wanting) && o.picker.Outstanding(p.id) == 0 {
+			p.owed = time.Time{}
+		}
+	}
+	if now.Sub(time.Unix(0, p.box.wrote.Load())) > keepAlive && !p.quiet(now) {
+		p.spokeAt = now
+		o.say(p, wire.AppendKeepAlive(nil))
+	}
+	return nil
+}
+
+// quiet reports that a keep-alive is already under way.
+func (p *peer) quiet(now time.Time) bool { return now.Sub(p.spokeAt) < keepAlive }
