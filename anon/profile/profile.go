@@ -34,28 +34,38 @@ type Look struct {
 	UserAgent string
 	// Encryption towards peers.
 	Encryption Encryption
+	// Port is the virtual port in extended handshakes (BEP 10): the same for
+	// all users of the network, never one of this host; 0 says none.
+	Port uint16
+	// Queue is how many requests of a peer we keep, as extended handshakes say
+	// (reqq).
+	Queue int
 	// Announce is the shape of an HTTP announce. Its User-Agent header says
 	// what UserAgent says.
 	Announce Announce
 }
 
+// queue is the number that peers read as leave to fill a pipe of seconds.
+const queue = 500
+
 var looks = map[anon.Network]Look{
 	// I2PSnark bans a destination whose first bytes are not BitTorrent's, and
 	// I2P streams are encrypted end to end: dial plain, accept both. The peer
-	// id is I2PSnark's, nine zeros and three threes.
+	// id is I2PSnark's, nine zeros and three threes. libtorrent passes on by
+	// peer exchange only those who name a port.
 	anon.I2P: {
 		Network: anon.I2P, PeerIDPrefix: "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x03\x03",
-		UserAgent: "I2PSnark", Encryption: Accept, Announce: snarkAnnounce,
+		UserAgent: "I2PSnark", Encryption: Accept, Port: anon.DefaultPort, Queue: queue, Announce: snarkAnnounce,
 	},
 	// Onion streams are encrypted end to end as well. The id and agent are
 	// those of the largest client family in its anonymous mode.
 	anon.Tor: {
 		Network: anon.Tor, PeerIDPrefix: "-LT20C0-",
-		UserAgent: "curl/7.81.0", Encryption: Accept, Announce: onionAnnounce,
+		UserAgent: "curl/7.81.0", Encryption: Accept, Port: anon.DefaultPort, Queue: queue, Announce: onionAnnounce,
 	},
 	anon.Memory: {
 		Network: anon.Memory, PeerIDPrefix: "-LT20C0-",
-		UserAgent: "curl/7.81.0", Encryption: Accept, Announce: onionAnnounce,
+		UserAgent: "curl/7.81.0", Encryption: Accept, Port: anon.DefaultPort, Queue: queue, Announce: onionAnnounce,
 	},
 }
 
