@@ -33,14 +33,17 @@ func (p *Peer) climb(trip time.Duration) {
 	p.depth++
 }
 
-// cruise moves towards the target at no more than a block for a block, so that
-// one odd measurement cannot flood or dry the link.
+// cruise moves towards the target, a block for a block, so that one odd
+// measurement cannot flood or dry the link.
 func (p *Peer) cruise(now time.Time, trip time.Duration) {
-	to := p.target(p.margin())
-	p.depth += min(max(to-p.depth, -0.5), 1)
-	if now.Sub(p.trips.baseAt) > drainEvery && trip > p.trips.base+p.trips.base/8 {
+	p.depth += min(max(p.target(p.margin())-p.depth, -1), 1)
+	unseen := now.Sub(p.trips.baseAt)
+	longer := trip > p.trips.base+2*p.margin() && unseen > minDrain
+	if longer || unseen > max(drainEvery, 20*p.trips.base) {
 		p.drained, p.drainMin, p.drainSeen = now, 0, 0
-		p.depth = p.target(p.margin() / 4)
+		// Below what fills the link, or a base taken for too long would prove
+		// itself.
+		p.depth = p.target(-p.trips.base / 4)
 	}
 }
 

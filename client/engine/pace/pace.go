@@ -20,7 +20,7 @@ const BlockSize = 16 << 10
 // The bounds of what is asked and waited for.
 const (
 	MinDepth     = 2   // blocks: one on the way and one being served
-	FirstDepth   = 12  // blocks in the first write after an unchoke
+	FirstDepth   = 16  // blocks in the first write after an unchoke
 	MaxDepth     = 500 // blocks
 	DefaultQueue = 250 // a peer's reqq when it states none (as libtorrent's)
 
@@ -34,7 +34,8 @@ const (
 
 const (
 	minMargin   = 1500 * time.Millisecond // of queue at the peer
-	drainEvery  = 30 * time.Second
+	minDrain    = 10 * time.Second        // when the path seems to be longer
+	drainEvery  = 2 * time.Minute
 	drainBlocks = 3 // answers that tell the base while drained
 	largestStep = 16
 )
