@@ -9,6 +9,7 @@ package choke
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"sotto/anon"
@@ -41,42 +42,80 @@ type Conn struct {
 	Progress float64
 }
 
-// Choker is the state between rounds. It is a plain value with one owner.
+// Choker is the state between rounds. Make it with New. It is a plain value
+// with one owner; its memory is bounded by the connections of the last round.
 type Choker struct {
 	rand  *rand.Rand
 	slots int
 	next  time.Time
 	round int
-	lucky key
-	// since is when a peer was last unchoked by us; waiting peers have none.
-	since map[key]time.Time
-	// waits is since when an interested peer has been choked.
-	waits map[key]time.Time
+	lucky key // the optimistic unchoke; the zero key is nobody
+	// turn is since when a peer has been unchoked, or else has waited for it.
+	turn map[key]turn
 }
 
-// New returns a choker with so many slots: 0 means MinSlots. Rand is not nil.
+// key is a peer: an address, or a connection without one.
+type key struct {
+	addr anon.Addr
+	conn uint32
+}
+
+type turn struct {
+	served bool
+	since  time.Time
+}
+
+// New returns a choker with so many slots; 0 or less means MinSlots. The
+// random source is never nil.
 func New(slots int, r *rand.Rand) *Choker {
-	return &Choker{rand: r}
+	c := &Choker{rand: r, turn: map[key]turn{}}
+	c.SetSlots(slots)
+	return c
 }
 
-// Slots returns how many peers an upload limit in bytes a second serves well:
-// MinSlots to MaxSlots. 0 is no limit and gives MaxSlots.
+// Slots returns how many peers an upload limit in bytes a second serves well,
+// from MinSlots to MaxSlots. 0 is no limit and gives MaxSlots.
 func Slots(limit float64) int {
-	return 0
+	if limit <= 0 {
+		return MaxSlots
+	}
+	return int(min(max(limit/slotRate, MinSlots), MaxSlots))
 }
 
-// SetSlots changes the number of slots from the next round on.
-func (c *Choker) SetSlots(n int) {}
+// SetSlots changes the number of slots; 0 or less means MinSlots. Those too
+// many are choked in the next full round.
+func (c *Choker) SetSlots(n int) {
+	if n <= 0 {
+		n = MinSlots
+	}
+	c.slots = n
+}
 
 // Next is when the next full round is due; zero means at once.
 func (c *Choker) Next() time.Time { return c.next }
 
 // Choose appends to dst the IDs of all connections that may download from now
 // on and returns it; every other is to be choked. When Next has not come it
-// only fills empty slots, so it may be called whenever a peer arrives, leaves
-// or changes its interest. Conns is not kept.
+// only fills slots that are empty, so it may be called whenever a peer arrives,
+// leaves or changes its interest. conns is not kept.
 func (c *Choker) Choose(now time.Time, seeding bool, conns []Conn, dst []uint32) []uint32 {
+	peers := c.gather(now, conns)
+	var chosen []*peer
+	if now.Before(c.next) {
+		chosen = c.fill(peers)
+	} else {
+		c.next = now.Add(Period)
+		chosen = c.elect(now, seeding, peers)
+		c.round++
+	}
+	for _, p := range peers {
+		served := slices.Contains(chosen, p)
+		if t := c.turn[p.key]; t.served != served {
+			c.turn[p.key] = turn{served, now}
+		}
+	}
+	for _, p := range chosen {
+		dst = append(dst, p.conns...)
+	}
 	return dst
 }
-
-type key struct{}
