@@ -99,6 +99,9 @@ func (c *Choker) gamble(peers []*peer) []*peer {
 			fresh = append(fresh, p)
 		}
 	}
+	if len(fresh) == 0 {
+		fresh = rest
+	}
 	p := fresh[c.rand.IntN(len(fresh))]
 	c.lucky = p.key
 	return append(chosen, p)

@@ -6,41 +6,57 @@ import "math/rand/v2"
 // at a time, and the next only when somebody else turns up with the last, so
 // that the seed uploads each piece little more than once.
 //
-// It trusts no peer: who claims to have passed a piece on gains nothing until
-// another connection has it.
+// A peer's own word that it passed a piece on counts for nothing: another
+// connection has to announce it. Whether two connections are one peer is for
+// the caller to know.
 type Super struct {
 	rand  *rand.Rand
-	seen  []uint16 // peers that have or were shown a piece
-	shown map[uint32]shown
+	seen  []uint16 // connections that have or were shown a piece
+	conns map[uint32]*audience
 }
 
-// shown is what one connection was shown.
-type shown struct {
-	piece  int
-	passed bool // someone else has it too; the next may be shown
-	had    map[int]bool
+// audience is one connection.
+type audience struct {
+	shown  int  // the last piece shown, -1 before the first
+	passed bool // somebody else has it too; the next may be shown
+	had    []uint64
 }
+
+func (a *audience) has(i int) bool { return a.had[i/64]&(1<<(i%64)) != 0 }
 
 // NewSuper returns the state for a torrent of so many pieces.
 func NewSuper(pieces int, r *rand.Rand) *Super {
-	return &Super{rand: r, seen: make([]uint16, pieces), shown: map[uint32]shown{}}
+	return &Super{rand: r, seen: make([]uint16, pieces), conns: map[uint32]*audience{}}
+}
+
+func (s *Super) at(conn uint32) *audience {
+	a := s.conns[conn]
+	if a == nil {
+		a = &audience{shown: -1, passed: true, had: make([]uint64, (len(s.seen)+63)/64)}
+		s.conns[conn] = a
+	}
+	return a
+}
+
+func (s *Super) count(a *audience, i int) {
+	if !a.has(i) {
+		a.had[i/64] |= 1 << (i % 64)
+		s.seen[i]++
+	}
 }
 
 // Reveal returns the piece to announce to the connection now: one that fewest
 // were shown or have. False means it has to pass on the last one first, or has
-// seen all.
+// seen all. It looks at every piece.
 func (s *Super) Reveal(conn uint32) (int, bool) {
-	at, known := s.shown[conn]
-	if known && !at.passed {
+	a := s.at(conn)
+	if !a.passed {
 		return 0, false
-	}
-	if !known {
-		at.had = map[int]bool{}
 	}
 	best, ties := -1, 0
 	for i, n := range s.seen {
 		switch {
-		case at.had[i]:
+		case a.has(i):
 		case best < 0 || n < s.seen[best]:
 			best, ties = i, 1
 		case n == s.seen[best]:
@@ -52,9 +68,8 @@ func (s *Super) Reveal(conn uint32) (int, bool) {
 	if best < 0 {
 		return 0, false
 	}
-	at.had[best] = true
-	s.seen[best]++
-	s.shown[conn] = shown{piece: best, had: at.had}
+	s.count(a, best)
+	a.shown, a.passed = best, false
 	return best, true
 }
 
@@ -64,15 +79,11 @@ func (s *Super) Has(conn uint32, i int) []uint32 {
 	if i < 0 || i >= len(s.seen) {
 		return nil
 	}
-	if at, known := s.shown[conn]; known && !at.had[i] {
-		at.had[i] = true
-		s.seen[i]++
-	}
+	s.count(s.at(conn), i)
 	var ready []uint32
-	for other, at := range s.shown {
-		if other != conn && at.piece == i && !at.passed {
-			at.passed = true
-			s.shown[other] = at
+	for other, a := range s.conns {
+		if other != conn && a.shown == i && !a.passed {
+			a.passed = true
 			ready = append(ready, other)
 		}
 	}
@@ -81,8 +92,14 @@ func (s *Super) Has(conn uint32, i int) []uint32 {
 
 // Leave forgets the connection and counts its pieces no more.
 func (s *Super) Leave(conn uint32) {
-	for i := range s.shown[conn].had {
-		s.seen[i]--
+	a := s.conns[conn]
+	if a == nil {
+		return
 	}
-	delete(s.shown, conn)
+	for i := range s.seen {
+		if a.has(i) {
+			s.seen[i]--
+		}
+	}
+	delete(s.conns, conn)
 }
