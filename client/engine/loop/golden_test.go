@@ -1,8 +1,10 @@
 package loop
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,6 +24,21 @@ type onNetwork struct {
 }
 
 func (e onNetwork) Addr() anon.Addr { return e.addr }
+
+func (e onNetwork) Accept(ctx context.Context) (net.Conn, error) {
+	c, err := e.Endpoint.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return stranger{c, anon.Unknown(e.addr.On())}, nil
+}
+
+type stranger struct {
+	net.Conn
+	from anon.Addr
+}
+
+func (s stranger) RemoteAddr() net.Addr { return s.from }
 
 var looks = map[anon.Network]anon.Addr{
 	anon.I2P:    anon.I2PAddr([32]byte{1}),

@@ -1,0 +1,148 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sotto/anon"
+	"sotto/client/engine"
+	"sotto/transport/memory"
+)
+
+// transfer is what both engines offer.
+type transfer interface {
+	AddPeers([]anon.Addr) int
+	Done() <-chan struct{}
+	Failed() <-chan struct{}
+	Err() error
+	Stats() engine.Stats
+	Close() error
+}
+
+// engines are the two that are compared.
+var engines = []struct {
+	name string
+	open func(context.Context, engine.Options) (transfer, error)
+}{
+	{"loop", func(ctx context.Context, o engine.Options) (transfer, error) { return Open(ctx, o) }},
+	{"library", func(ctx context.Context, o engine.Options) (transfer, error) { return engine.Open(ctx, o) }},
+}
+
+// row is one line of the comparison: so many seeds, each behind a link of so
+// many bytes a second.
+type row struct {
+	seeds int
+	rate  int64
+	trip  time.Duration
+	size  int
+}
+
+func (r row) String() string {
+	return fmt.Sprintf("%dx%dKBps/rtt=%v/%dMiB", r.seeds, r.rate/1000, r.trip, r.size>>20)
+}
+
+var rows = []row{
+	{20, 200_000, 0, 128 << 20},
+	{20, 200_000, 500 * time.Millisecond, 128 << 20},
+	{20, 200_000, 2 * time.Second, 128 << 20},
+	{20, 200_000, 0, 384 << 20},
+	{20, 200_000, 500 * time.Millisecond, 384 << 20},
+	{20, 200_000, 2 * time.Second, 384 << 20},
+}
+
+// outcome is a row's figures for one engine.
+type outcome struct {
+	took      time.Duration // of virtual time, metadata known, until verified
+	share     float64       // of the sum of the links' rates
+	duplicate float64       // bytes that came twice, of the torrent's size
+}
+
+// play runs a row in a bubble of virtual time: the figures do not depend on
+// how fast this machine is.
+func (r row) play(t testing.TB, s sample, source string, from, to func(context.Context, engine.Options) (transfer, error)) (out outcome) {
+	n := memory.New(memory.Options{Rate: r.rate, Delay: r.trip / 2, Seed: 1})
+	var closers []interface{ Close() error }
+	var addrs []anon.Addr
+	for range r.seeds {
+		e := open(t, n)
+		o := s.options(t, e, source)
+		o.ReadOnly = true
+		seed, err := from(t.Context(), o)
+		require.NoError(t, err)
+		closers = append(closers, seed)
+		<-seed.Done()
+		addrs = append(addrs, e.Addr())
+	}
+	get, err := to(t.Context(), s.options(t, open(t, n), t.TempDir()))
+	require.NoError(t, err)
+	began := time.Now()
+	get.AddPeers(addrs)
+	select {
+	case <-get.Done():
+	case <-get.Failed():
+		t.Fatal(get.Err())
+	case <-time.After(time.Hour):
+		t.Errorf("not done after an hour: %+v", get.Stats())
+	}
+	out.took = time.Since(began)
+	st := get.Stats()
+	out.share = float64(s.size) / out.took.Seconds() / float64(r.rate) / float64(r.seeds)
+	out.duplicate = float64(st.Wasted) / float64(s.size)
+	require.NoError(t, get.Close())
+	for _, c := range closers {
+		require.NoError(t, c.Close())
+	}
+	return out
+}
+
+// BenchmarkSlowLinks prints, for both engines side by side, which share of the
+// sum of the links a download reaches and how much of it came twice.
+func BenchmarkSlowLinks(b *testing.B) {
+	for _, r := range rows {
+		s := newSample(b, 1<<20, r.size)
+		source := b.TempDir()
+		s.write(b, source)
+		for _, e := range engines {
+			b.Run(fmt.Sprintf("%v/%s", r, e.name), func(b *testing.B) {
+				for b.Loop() {
+					var got outcome
+					bubble(b, func(t *testing.T) { got = r.play(t, s, source, e.open, e.open) })
+					b.ReportMetric(100*got.share, "%ofcaps")
+					b.ReportMetric(100*got.duplicate, "%dup")
+					b.ReportMetric(got.took.Seconds(), "virtual-s")
+				}
+			})
+		}
+	}
+	_ = os.Stdout
+	_ = filepath.Join
+}
+
+func bubble(b *testing.B, f func(*testing.T)) {
+	ok := testing.RunTests(func(_, _ string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "row", F: func(t *testing.T) {
+		synctest.Test(t, f)
+	}}})
+	if !ok {
+		b.Fatal("failed")
+	}
+}
+
+func TestRowTemp(t *testing.T) {
+	r := rows[2]
+	s := newSample(t, 1<<20, r.size)
+	source := t.TempDir()
+	s.write(t, source)
+	for _, e := range engines[:1] {
+		var got outcome
+		real := time.Now()
+		synctest.Test(t, func(t *testing.T) { got = r.play(t, s, source, e.open, e.open) })
+		t.Logf("%v %s: %+v real %v", r, e.name, got, time.Since(real))
+	}
+}
