@@ -31,15 +31,17 @@ func NewCollector(s Shape, root Hash, maxPieces int64) (*Collector, error) {
 // Chunks returns the number of chunks, had or not.
 func (c *Collector) Chunks() int { return len(c.have) }
 
-// Has reports whether the i-th chunk is there.
+// Has reports whether the i-th chunk, counted from 0, is there.
 func (c *Collector) Has(i int) bool { return c.have[i] }
 
 // Request returns what to ask a peer for the i-th chunk: with a proof up to
-// the root, so that any chunk can be checked alone.
+// the root, so that any chunk can be checked alone. The last chunk is as short
+// as a power of two, and BEP 52's least of 2, allow.
 func (c *Collector) Request(i int) Request {
+	rest := c.shape.Pieces() - int64(i)*ChunkLength
 	return Request{
 		Root: c.root, Base: uint32(c.shape.pieceHeight), Index: uint32(i * ChunkLength),
-		Length: uint32(min(ChunkLength, 1<<(c.shape.height-c.shape.pieceHeight))),
+		Length: uint32(max(2, 1<<log2Up(min(ChunkLength, rest)))),
 		Proofs: uint32(c.shape.height - c.shape.pieceHeight - 1),
 	}
 }

@@ -87,6 +87,17 @@ func (r Request) Verify(s Shape, hashes []byte, top Hash) error {
 	return nil
 }
 
+// BlocksRequest returns what to ask for the hashes of all blocks of the file's
+// i-th piece, to find the wrong ones when the piece is: its Top is the piece's
+// hash, or the root of a file of one piece. ok is false when there is nothing
+// to ask, since the piece is one block, or too much, or no such piece.
+func (s Shape) BlocksRequest(fileRoot Hash, i int64) (r Request, ok bool) {
+	if s.pieceHeight == 0 || 1<<s.pieceHeight > MaxLength || s.BlocksIn(i) == 0 {
+		return Request{}, false
+	}
+	return Request{Root: fileRoot, Index: uint32(i << s.pieceHeight), Length: 1 << s.pieceHeight}, true
+}
+
 // Needs returns the pieces whose blocks must be hashed to answer r: n of them,
 // from first on, n = 0 when the tree knows enough by itself. r must be Valid.
 func (r Request) Needs(s Shape) (first int64, n int) {

@@ -115,6 +115,37 @@ func TestAppendChecksBlocks(t *testing.T) {
 	require.Equal(t, "had", string(got[:3]))
 }
 
+// The hashes of a piece's blocks are proved by the hash of the piece alone.
+func TestBlocksRequest(t *testing.T) {
+	for _, f := range files {
+		n := naiveTree(sample(f.size), f.piece)
+		s, err := merkle.NewShape(int64(f.size), int64(f.piece))
+		require.NoError(t, err)
+		tree, err := merkle.NewTree(s, n.root(), n.pieceLayer(f.size, f.piece))
+		require.NoError(t, err)
+		for i := range s.Pieces() {
+			r, ok := s.BlocksRequest(n.root(), i)
+			require.Equal(t, s.PieceHeight() > 0, ok, f.name)
+			if !ok {
+				continue
+			}
+			got, err := answer(tree, n, f.size, r)
+			require.NoError(t, err)
+			require.Len(t, got, 32<<s.PieceHeight())
+			piece, _ := tree.Piece(i)
+			require.NoError(t, r.Verify(s, got, piece))
+		}
+		_, ok := s.BlocksRequest(n.root(), s.Pieces())
+		require.False(t, ok)
+		_, ok = s.BlocksRequest(n.root(), -1)
+		require.False(t, ok)
+	}
+	big, err := merkle.NewShape(1<<40, 256<<20)
+	require.NoError(t, err)
+	_, ok := big.BlocksRequest(merkle.Hash{}, 0)
+	require.False(t, ok, "more blocks than one request may have")
+}
+
 type world struct {
 	n    naive
 	tree *merkle.Tree
@@ -193,6 +224,8 @@ func TestCollector(t *testing.T) {
 				_, done := c.Tree()
 				require.False(t, done)
 				r := c.Request(i)
+				require.True(t, r.Valid(s))
+				require.Less(t, int64(r.Length), 2*max(2, s.Pieces()-int64(r.Index)), "no more padding than needed")
 				got, err := answer(tree, n, size, r)
 				require.NoError(t, err)
 				got[5] ^= 1
