@@ -11,7 +11,8 @@ import (
 
 // Buffers lends the memory that blocks are read into, so that none is made for
 // each. Get returns BlockSize bytes or more and may not block; Put takes back
-// what Get returned. Both are called from the goroutine that reads.
+// what Get returned, perhaps cut at its end. The Reader calls both from
+// the goroutine that reads; whoever holds a Message may Put from another.
 type Buffers interface {
 	Get() []byte
 	Put([]byte)

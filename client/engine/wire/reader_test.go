@@ -132,7 +132,9 @@ func TestWrittenIsRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := new(lender)
-			r := wire.NewReader(in, l, limits(1000))
+			lim := limits(1000)
+			lim.ReadAhead = 1 // the least there is
+			r := wire.NewReader(in, l, lim)
 			for _, c := range said {
 				m, err := r.Next()
 				require.NoError(t, err, c.name)
@@ -245,6 +247,22 @@ func TestSetPieces(t *testing.T) {
 	r.SetPieces(5000)
 	_, err = r.Next()
 	require.ErrorIs(t, err, anon.ErrProtocol)
+}
+
+// The loop learns how many pieces there are while a reader is at work.
+func TestSetPiecesWhileReading(t *testing.T) {
+	in := bytes.Repeat(wire.AppendHave(nil, 7), 1000)
+	r := wire.NewReader(bytes.NewReader(in), new(lender), limits(0))
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		r.SetPieces(8)
+	}()
+	for range 1000 {
+		_, err := r.Next()
+		require.NoError(t, err)
+	}
+	<-told
 }
 
 func TestHashMessages(t *testing.T) {

@@ -88,8 +88,8 @@ type Message struct {
 	Begin  uint32
 	Length uint32
 	// Data belongs to whoever holds the message. That of a Piece is a buffer
-	// of the Reader's Buffers, to be Put back once; all other is garbage
-	// collected.
+	// of the Reader's Buffers, cut to Length with its capacity kept, to be Put
+	// back once; all other is garbage collected.
 	Data []byte
 }
 
