@@ -1,6 +1,9 @@
 package choke
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // Super decides which pieces a seed that is alone shows to whom (BEP 16): one
 // at a time, and the next only when somebody else turns up with the last, so
@@ -87,6 +90,7 @@ func (s *Super) Has(conn uint32, i int) []uint32 {
 			ready = append(ready, other)
 		}
 	}
+	slices.Sort(ready)
 	return ready
 }
 

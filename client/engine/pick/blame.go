@@ -1,6 +1,9 @@
 package pick
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Sum is a digest of one block by any strong hash; the caller's choice, the
 // same for all.
@@ -50,6 +53,9 @@ func (p *Picker) Fail(i uint32, sums []Sum) Blame {
 		out.Guilty = who
 	} else {
 		out.Suspects = who
+		if p.records[i] == nil {
+			p.trials = append(p.trials, i)
+		}
 		p.records[i] = append(p.records[i], record{sums, senders})
 		p.records[i] = p.records[i][max(0, len(p.records[i])-maxRecords):]
 	}
@@ -74,7 +80,10 @@ func (p *Picker) Verify(i uint32, sums []Sum) Blame {
 	}
 	slices.Sort(out.Guilty)
 	out.Guilty = slices.Compact(out.Guilty)
-	delete(p.records, i)
+	if p.records[i] != nil {
+		delete(p.records, i)
+		p.trials = slices.DeleteFunc(p.trials, func(t uint32) bool { return t == i })
+	}
 	p.finish(i)
 	return out
 }
@@ -97,7 +106,8 @@ func (p *Picker) finish(i uint32) {
 // Distrust wants every block again that the peer sent for pieces still
 // incomplete. Pieces being hashed are left to their hash.
 func (p *Picker) Distrust(id Peer) {
-	for _, o := range p.open {
+	for _, i := range slices.Sorted(maps.Keys(p.open)) {
+		o := p.open[i]
 		if o.got == len(o.blocks) {
 			continue
 		}

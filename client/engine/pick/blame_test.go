@@ -2,6 +2,7 @@ package pick
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -76,6 +77,32 @@ func TestStalledSecondCopyGoesToAnother(t *testing.T) {
 	require.Empty(t, p.Next(1, 4, epoch, nil))
 	p.Expire(2, epoch, nil)
 	require.Equal(t, []uint32{0}, fetch(p, 1, 4))
+}
+
+func TestSlowSecondCopyIsHelpedAtTheEnd(t *testing.T) {
+	p, bad := spoilt(t)
+	p.Fail(0, bad)
+	p.SetPace(2, 100, time.Second)
+	p.Next(2, 1, epoch, nil)
+	got := p.Next(1, 9, epoch, nil)
+	require.Len(t, got, 4, "three free blocks, and one twice")
+	for _, b := range got {
+		p.Receive(1, b)
+	}
+	require.Equal(t, []Peer{2}, p.Verify(0, make([]Sum, 4)).Guilty)
+}
+
+func TestTrialsComeFirst(t *testing.T) {
+	p := torrent(t, 300)
+	seeds(p, 1, 2)
+	first := p.Next(1, 1, epoch, nil)[0]
+	p.Receive(1, first)
+	p.disown(1)
+	for _, b := range p.Next(2, 3, epoch, nil) {
+		p.Receive(2, b)
+	}
+	require.Len(t, p.Fail(first.Piece, make([]Sum, 4)).Suspects, 2)
+	require.Equal(t, []uint32{first.Piece}, indices(p.Next(1, 4, epoch, nil)))
 }
 
 func TestWithoutSumsNobodyIsBlamed(t *testing.T) {

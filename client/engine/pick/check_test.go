@@ -33,6 +33,8 @@ func check(t require.TestingT, p *Picker) {
 		require.Equal(t, wanted, q.wanted)
 	}
 	require.Equal(t, live, p.asked)
+	require.Len(t, p.order, len(p.peers))
+	require.Len(t, p.trials, len(p.records))
 	hungry := 0
 	for i, o := range p.open {
 		require.Equal(t, begun, p.pieces[i].stage)

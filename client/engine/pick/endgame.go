@@ -1,6 +1,7 @@
 package pick
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -21,7 +22,7 @@ func (p *Picker) exhausted() bool {
 	if left == 0 {
 		return true
 	}
-	for _, q := range p.peers {
+	for _, q := range p.order {
 		if q.all {
 			return false
 		}
@@ -58,11 +59,30 @@ type candidate struct {
 	left time.Duration
 }
 
+// relieve lets others help with a piece kept for one peer that would be much
+// slower. The earlier copies on record convict without it.
+func (d *draw) relieve() {
+	for _, o := range slices.Clone(d.hungry) {
+		if !o.sole || !o.owned || !d.wanted(o.index) || !d.q.has(o.index) {
+			continue
+		}
+		owner, left := d.peers[o.owner], time.Duration(0)
+		if owner != nil {
+			left = owner.slip(d.now) + owner.eta() + time.Duration(o.free)*owner.each()
+		}
+		if owner == nil || left > d.patience()+time.Duration(o.free)*d.q.each()*3/2 {
+			o.sole, o.owned = false, false
+			d.from(o)
+		}
+	}
+}
+
 // endgame asks again for the blocks that are expected last.
 func (d *draw) endgame() {
+	d.relieve()
 	var found []candidate
 	least := d.patience()
-	for _, q := range d.peers {
+	for _, q := range d.order {
 		if q == d.q {
 			continue
 		}
@@ -88,7 +108,7 @@ func (d *draw) endgame() {
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b candidate) int { return int(b.left - a.left) })
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(b.left, a.left) })
 	d.repeat(found)
 }
 
@@ -111,7 +131,7 @@ func (d *draw) repeat(found []candidate) {
 
 func (d *draw) mayRepeat(o *open, b *block) bool {
 	return !b.got && b.n > 0 && b.n < maxHolders && !b.heldBy(d.q.id) &&
-		!o.sole && d.wanted(o.index) && d.q.has(o.index)
+		d.wanted(o.index) && d.q.has(o.index)
 }
 
 // soonest is the least remaining time among the holders of b.
@@ -135,7 +155,7 @@ const hurried = 4
 func (d *draw) deadlines() {
 	best := 0.0
 	if len(d.urgent) > 0 {
-		for _, q := range d.peers {
+		for _, q := range d.order {
 			if !q.choked {
 				best = max(best, q.rate)
 			}

@@ -141,6 +141,12 @@ func (d *draw) fresh(l Priority, limit int) {
 }
 
 func (d *draw) choose(l Priority) (uint32, bool) {
+	for _, i := range d.trials {
+		at := d.pieces[i]
+		if at.stage == untouched && at.priority == l && d.q.has(i) && d.swift(d.opts.Size(int(i))) {
+			return i, true
+		}
+	}
 	for len(d.q.suggested) > 0 {
 		i := d.q.suggested[0]
 		if d.pieces[i].stage == untouched && d.q.has(i) {
@@ -202,14 +208,18 @@ func (d *draw) ask(o *open, k int) {
 // eta is how long a block asked for now is expected to take: it comes after
 // all that is under way, and not before the round trip.
 func (q *peer) eta() time.Duration {
-	rate, trip := q.rate, q.rtt
-	if rate == 0 {
-		rate = unknownRate
-	}
+	trip := q.rtt
 	if trip == 0 {
 		trip = unknownTrip
 	}
-	queue := time.Duration(float64(q.live*BlockSize) / rate * float64(time.Second))
-	one := time.Duration(BlockSize / rate * float64(time.Second))
-	return max(trip, queue) + one
+	return max(trip, time.Duration(q.live)*q.each()) + q.each()
+}
+
+// each is how long the peer takes to send one block, an hour at most.
+func (q *peer) each() time.Duration {
+	rate := q.rate
+	if rate == 0 {
+		rate = unknownRate
+	}
+	return time.Duration(min(BlockSize/rate, 3600) * float64(time.Second))
 }

@@ -2,6 +2,7 @@ package pick
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 )
 
@@ -40,7 +41,9 @@ func (q *peer) has(i uint32) bool { return q.all || q.bits != nil && q.bits.has(
 // a choke does not take back requests; the peer rejects them one by one.
 func (p *Picker) AddPeer(id Peer, fast bool) {
 	if p.peers[id] == nil {
-		p.peers[id] = &peer{id: id, fast: fast, choked: true}
+		q := &peer{id: id, fast: fast, choked: true}
+		p.peers[id] = q
+		p.order = append(p.order, q)
 	}
 }
 
@@ -59,6 +62,8 @@ func (p *Picker) RemovePeer(id Peer) {
 	}
 	p.disown(id)
 	delete(p.peers, id)
+	k := slices.Index(p.order, q)
+	p.order = slices.Delete(p.order, k, k+1)
 }
 
 func (p *Picker) unhave(q *peer) {
@@ -153,7 +158,7 @@ func (p *Picker) Availability(i int) int {
 		return 0
 	}
 	n := int(p.shelf.avail[i])
-	for _, q := range p.peers {
+	for _, q := range p.order {
 		if q.all {
 			n++
 		}

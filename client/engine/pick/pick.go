@@ -8,12 +8,14 @@
 //
 // The order in which a peer gets work, to be read before changing any of it:
 // pieces with a deadline, then by priority: pieces it owns or anybody may join,
-// pieces it was suggested, new pieces rarest first, pieces of other owners.
+// pieces to be fetched again to convict a liar, pieces it was suggested, new
+// pieces rarest first, pieces of other owners.
 // Only when every missing block is asked for is a block asked for twice, and
 // then only where the second peer is expected well before the first.
 //
 // A Picker is a plain value of one owner: no method may run beside another.
-// Methods named after a peer that is not there do nothing.
+// Methods that name a peer which is not there do nothing. The same calls with
+// the same random source give the same answers.
 package pick
 
 import (
@@ -90,14 +92,16 @@ type Picker struct {
 	pieces  []piece
 	shelf   shelf
 	peers   map[Peer]*peer
+	order   []*peer // the same, in the order they came
 	open    map[uint32]*open
 	hungry  []*open // open pieces with free blocks, in no order
 	urgent  []urgent
 	records map[uint32][]record
-	bytes   int64 // of open pieces
-	asked   int   // live requests of all peers
-	missing int   // wanted pieces that are not verified
-	have    int   // verified pieces
+	trials  []uint32 // the keys of records
+	bytes   int64    // of open pieces
+	asked   int      // live requests of all peers
+	missing int      // wanted pieces that are not verified
+	have    int      // verified pieces
 }
 
 type stage uint8
@@ -220,7 +224,7 @@ func (p *Picker) recount(i uint32, wanted bool) {
 		by = 1
 	}
 	p.missing += by
-	for _, q := range p.peers {
+	for _, q := range p.order {
 		if !q.all && q.has(i) {
 			q.wanted += by
 		}

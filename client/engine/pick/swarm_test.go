@@ -142,6 +142,29 @@ func TestChurn(t *testing.T) {
 	require.Less(t, float64(s.wasted)/length, 0.02)
 }
 
+// The torture of whole swarms is replayed by seed, so nothing here may depend
+// on the order of a map.
+func TestSameSeedSamePlay(t *testing.T) {
+	play := func() (time.Duration, int64) {
+		const length = 32 * mib
+		s := newSwarm(t, 6, length, 256<<10)
+		for k := range 12 {
+			x := &seed{delay: 300 * time.Millisecond, rate: 5e3 + 7e3*float64(k), jitter: time.Second, lies: 0.01 * float64(k%2)}
+			s.join(x)
+			if k%3 == 0 {
+				s.after(time.Duration(30+k)*time.Second, func() { s.leave(x) })
+			}
+		}
+		return s.run(time.Hour), s.received
+	}
+	took, received := play()
+	for range 5 {
+		t2, r2 := play()
+		require.Equal(t, took, t2)
+		require.Equal(t, received, r2)
+	}
+}
+
 func TestLiarsAreBannedAndNobodyElse(t *testing.T) {
 	const length = 64 * mib
 	for seedNo := range uint64(20) {
