@@ -99,11 +99,16 @@ type rate struct {
 const minMemory = 3 * time.Second
 
 // add counts a block. The first of a busy spell only starts the clock: the
-// time before it is distance, not speed.
-func (r *rate) add(now time.Time, bytes int, base time.Duration) {
+// time before it is distance, not speed. Only where it is the last as well, as
+// with a peer that takes one request at a time, the whole time since it was
+// asked for counts.
+func (r *rate) add(now, asked time.Time, bytes int, base time.Duration) {
 	if !r.busy {
 		r.busy, r.last = true, now
-		return
+		if asked.IsZero() {
+			return
+		}
+		r.last = asked
 	}
 	dt := now.Sub(r.last).Seconds()
 	r.last = now

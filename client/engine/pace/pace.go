@@ -64,19 +64,18 @@ type Peer struct {
 func (p *Peer) SetQueue(reqq int) { p.queue = max(reqq, 0) }
 
 // Unchoked begins again at the first depth, or at the last one known if the
-// rate is.
+// rate is, and forgives a snub.
 func (p *Peer) Unchoked() {
 	p.depth, p.ramp = max(FirstDepth, p.target(p.margin())), true
-	p.drained = time.Time{}
+	p.drained, p.snubbed = time.Time{}, false
 }
 
 // SetFlight says that n blocks are under way now: asked for and neither come,
-// rejected, expired nor cancelled. Call it whenever that changed.
+// rejected, expired nor cancelled. Call it whenever that changed, for a block
+// before Got.
 func (p *Peer) SetFlight(now time.Time, n int) {
 	if p.inflight == 0 && n > 0 {
 		p.heard = now
-	}
-	if n == 0 {
 		p.rate.idle()
 	}
 	p.inflight = n
@@ -86,7 +85,11 @@ func (p *Peer) SetFlight(now time.Time, n int) {
 // given time. A zero asked is a block that was no longer waited for: it counts
 // as delivered and tells nothing of the round trip.
 func (p *Peer) Got(now, asked time.Time, bytes int) {
-	p.rate.add(now, bytes, p.trips.base)
+	since := time.Time{}
+	if p.inflight == 0 {
+		since = asked
+	}
+	p.rate.add(now, since, bytes, p.trips.base)
 	p.heard, p.backoff = now, 0
 	if p.snubbed {
 		p.snubbed = false

@@ -48,6 +48,28 @@ func TestRateIgnoresIdleTime(t *testing.T) {
 	require.InEpsilon(t, before, p.Rate(), 0.05)
 }
 
+func TestRateOfOneRequestAtATime(t *testing.T) {
+	p, now := &Peer{}, epoch
+	p.SetQueue(1)
+	p.Unchoked()
+	for range 50 {
+		p.SetFlight(now, p.Want())
+		asked := now
+		now = now.Add(2 * time.Second)
+		p.SetFlight(now, 0)
+		p.Got(now, asked, BlockSize)
+		now = now.Add(time.Second) // nothing to ask for
+	}
+	require.InEpsilon(t, BlockSize/2, p.Rate(), 0.01)
+}
+
+func TestUnchokeForgivesASnub(t *testing.T) {
+	p, now := served(100, 10*time.Millisecond, 100*time.Millisecond)
+	require.True(t, p.Snubbed(now.Add(MinSnub)))
+	p.Unchoked()
+	require.GreaterOrEqual(t, p.Depth(), FirstDepth)
+}
+
 func TestTimeout(t *testing.T) {
 	t.Run("unknown", func(t *testing.T) {
 		require.Equal(t, FirstTimeout, (&Peer{}).Timeout())

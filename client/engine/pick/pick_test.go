@@ -119,6 +119,35 @@ func TestRarestFirst(t *testing.T) {
 	}
 }
 
+func TestRareBeyondTheProbesIsFound(t *testing.T) {
+	p := torrent(t, 10*probes)
+	seeds(p, 1)
+	for id := Peer(2); id < 4; id++ {
+		p.AddPeer(id, true)
+		p.Unchoked(id)
+	}
+	// Only 2 has a few, which are therefore the last to be looked at.
+	for _, i := range []uint32{3, 777, 2000} {
+		require.NoError(t, p.HavePiece(2, i))
+	}
+	require.NoError(t, p.HavePiece(3, 777))
+	require.NoError(t, p.HavePiece(3, 5))
+	// 777 is in a later bucket, 3 and 2000 in an earlier one.
+	require.ElementsMatch(t, []uint32{3, 777, 2000}, indices(p.Next(2, 100, epoch, nil)))
+	require.Equal(t, []uint32{5}, indices(p.Next(3, 100, epoch, nil)))
+	require.Empty(t, p.Next(3, 100, epoch, nil))
+}
+
+func TestExpiredRequestsAreRememberedWithinBounds(t *testing.T) {
+	p := torrent(t, 2*maxLate)
+	seeds(p, 1)
+	asked := p.Next(1, 4*maxLate, epoch, nil)
+	p.Expire(1, epoch, nil)
+	require.Len(t, p.peers[1].queue, maxLate)
+	require.Equal(t, Unasked, p.Receive(1, asked[0]).Verdict)
+	require.Equal(t, Needed, p.Receive(1, asked[len(asked)-1]).Verdict)
+}
+
 func TestTiesAreBrokenByChance(t *testing.T) {
 	first := map[uint32]bool{}
 	for n := range uint64(20) {
