@@ -237,6 +237,13 @@ func TestCollector(t *testing.T) {
 				require.Error(t, c.Add(other, got))
 				other.Index = 1<<32 - 1
 				require.Error(t, c.Add(other, got))
+				half := r
+				half.Length /= 2
+				truth, err := answer(tree, n, size, half)
+				require.NoError(t, err)
+				require.NoError(t, half.Verify(s, truth, n.root()))
+				require.Error(t, c.Add(half, truth), "true, but not what was asked for")
+				require.False(t, c.Has(i))
 				require.NoError(t, c.Add(r, got))
 				require.NoError(t, c.Add(r, got), "twice does no harm")
 				require.True(t, c.Has(i))
