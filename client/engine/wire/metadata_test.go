@@ -82,7 +82,7 @@ func TestMetadataRefuses(t *testing.T) {
 		{"last piece as long as the first", "d8:msg_typei1e5:piecei1ee" + full, 16*kib + 3},
 		{"request with data", "d8:msg_typei0e5:piecei0eexyz", 3},
 		{"reject with data", "d8:msg_typei2e5:piecei0eexyz", 3},
-		{"long header", "d3:pad400:" + strings.Repeat("x", 400) + "8:msg_typei1e5:piecei0eexyz", 3},
+		{"long header", "d8:msg_typei1e5:piecei0e3:zzz400:" + strings.Repeat("x", 400) + "exyz", 3},
 		{"size of 16 MiB and one", "d8:msg_typei0e5:piecei0ee", wire.MaxMetadata + 1},
 		{"size below 0", "d8:msg_typei0e5:piecei0ee", -1},
 	} {
