@@ -3,8 +3,6 @@ package loop
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,8 +119,6 @@ func BenchmarkSlowLinks(b *testing.B) {
 			})
 		}
 	}
-	_ = os.Stdout
-	_ = filepath.Join
 }
 
 func bubble(b *testing.B, f func(*testing.T)) {
@@ -131,18 +127,5 @@ func bubble(b *testing.B, f func(*testing.T)) {
 	}}})
 	if !ok {
 		b.Fatal("failed")
-	}
-}
-
-func TestRowTemp(t *testing.T) {
-	r := rows[2]
-	s := newSample(t, 1<<20, r.size)
-	source := t.TempDir()
-	s.write(t, source)
-	for _, e := range engines[:1] {
-		var got outcome
-		real := time.Now()
-		synctest.Test(t, func(t *testing.T) { got = r.play(t, s, source, e.open, e.open) })
-		t.Logf("%v %s: %+v real %v", r, e.name, got, time.Since(real))
 	}
 }

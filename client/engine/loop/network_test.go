@@ -154,10 +154,10 @@ func start(t *testing.T, o engine.Options) *Torrent {
 	return tor
 }
 
-const patience = 60 * time.Second
+const patience = 120 * time.Second
 
 // within waits for c, or says why tor ended instead.
-func within(t *testing.T, c <-chan struct{}, tor *Torrent) {
+func within(t *testing.T, c <-chan struct{}, tor transfer) {
 	t.Helper()
 	select {
 	case <-c:

@@ -35,6 +35,7 @@ type peer struct {
 	spoke      bool      // has told what it has
 	choking    bool
 	interested bool
+	decided    bool          // has said whether it is interested
 	has        wire.Bitfield // its pieces; the torrent's size once that is known
 	hasAll     bool
 	hasCount   int

@@ -73,7 +73,7 @@ func (o *owner) hear(p *peer, m wire.Message, now time.Time) error {
 	case wire.Choke, wire.Unchoke:
 		o.choked(p, m.ID == wire.Choke)
 	case wire.Interested, wire.NotInterested:
-		p.interested = m.ID == wire.Interested
+		p.interested, p.decided = m.ID == wire.Interested, true
 		o.chokes = true
 	case wire.Have:
 		return o.gains(p, m.Index)

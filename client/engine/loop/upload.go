@@ -11,7 +11,8 @@ import (
 )
 
 // benefit is how long somebody new is taken to want what we have: an unchoke
-// in our first words saves it a round trip of seconds.
+// in our first words saves it a round trip of seconds. It is not taken back
+// meanwhile: a choke that crosses the first request confuses some clients.
 const benefit = 30 * time.Second
 
 var errRequest = errors.New("a request that the torrent does not have")
@@ -52,7 +53,7 @@ func (o *owner) rechoke(now time.Time) {
 	for _, p := range o.peers {
 		o.conns = append(o.conns, choke.Conn{
 			ID: uint32(p.id), Addr: p.addr, UploadOnly: p.about.UploadOnly || p.hasAll,
-			Interested: p.interested || !p.spoke && now.Sub(p.made) < benefit,
+			Interested: p.interested || !p.decided && now.Sub(p.made) < benefit,
 			Unchoked:   p.unchoked, Down: p.down.rate, Up: p.up.rate,
 			Progress: float64(p.hasCount) / float64(o.content.info.Pieces),
 		})
