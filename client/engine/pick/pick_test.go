@@ -333,6 +333,24 @@ func TestEndgame(t *testing.T) {
 	require.Equal(t, 6, p.Outstanding(1))
 }
 
+func TestNoEndgameWhileBlocksAreFree(t *testing.T) {
+	p := torrent(t, 3, func(o *Options) { o.MaxOpen = 4 * BlockSize })
+	seeds(p, 1, 2)
+	p.SetPace(1, 100, time.Second)
+	require.Len(t, p.Next(1, 12, epoch, nil), 4)
+	require.Empty(t, p.Next(2, 12, epoch.Add(time.Hour), nil), "the budget is full, but the torrent not asked for")
+	// A piece that nobody has is not waited for.
+	p = torrent(t, 2)
+	p.AddPeer(1, true)
+	p.AddPeer(2, true)
+	for id := Peer(1); id <= 2; id++ {
+		p.Unchoked(id)
+		require.NoError(t, p.HavePiece(id, 0))
+	}
+	require.Len(t, p.Next(1, 12, epoch, nil), 4)
+	require.Len(t, p.Next(2, 12, epoch.Add(time.Hour), nil), 4)
+}
+
 func TestNoEndgameBetweenEquals(t *testing.T) {
 	p := torrent(t, 2)
 	seeds(p, 1, 2)

@@ -77,6 +77,19 @@ func TestUnequalLinksAreFull(t *testing.T) {
 	}
 }
 
+func TestTightBudgetIsEnough(t *testing.T) {
+	const length, bound = 384 * mib, 40 * mib
+	s := newSwarm(t, 7, length, 4*mib)
+	s.pick.opts.MaxOpen = bound
+	s.invariant = func() { require.LessOrEqual(t, s.pick.Open(), int64(bound)) }
+	for range 20 {
+		s.join(&seed{delay: time.Second, rate: linkUp})
+	}
+	used, wasted := usage(t, s, length, 20*linkUp)
+	require.GreaterOrEqual(t, used, 0.85)
+	require.Less(t, wasted, 0.01)
+}
+
 func TestStallsCostLittle(t *testing.T) {
 	const length = 256 * mib
 	s := newSwarm(t, 3, length, mib)
