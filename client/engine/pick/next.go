@@ -22,6 +22,9 @@ type draw struct {
 	left int
 	now  time.Time
 	dst  []Block
+	// tight: no further piece can be opened, so that pieces must end one by
+	// one. If all ended together, everybody would wait for the last blocks.
+	tight bool
 }
 
 // Next appends to dst at most n blocks to request from the peer now, in the
@@ -32,7 +35,8 @@ func (p *Picker) Next(id Peer, n int, now time.Time, dst []Block) []Block {
 	if q == nil || n <= 0 {
 		return dst
 	}
-	d := &draw{p, q, n, now, dst}
+	d := &draw{Picker: p, q: q, left: n, now: now, dst: dst}
+	d.tight = p.bytes+p.opts.PieceLength > p.opts.MaxOpen
 	if q.choked {
 		d.permitted()
 		return d.dst
@@ -100,7 +104,7 @@ func (d *draw) join(l Priority, others bool) {
 			if d.pieces[o.index].priority != l || !d.q.has(o.index) || d.closed(o) {
 				continue
 			}
-			mine := !o.owned || o.owner == d.q.id
+			mine := d.tight || !o.owned || o.owner == d.q.id
 			if mine != others && (best == nil || d.before(o, best, others)) {
 				best = o
 			}
@@ -118,7 +122,7 @@ func (d *draw) before(a, b *open, others bool) bool {
 	if others {
 		return a.free > b.free
 	}
-	if a.owned != b.owned {
+	if a.owned != b.owned && !d.tight {
 		return a.owned
 	}
 	if d.opts.Sequential && a.index != b.index {
