@@ -10,6 +10,7 @@
 // pieces with a deadline, then by priority: pieces it owns or anybody may join,
 // pieces to be fetched again to convict a liar, pieces it was suggested, new
 // pieces rarest first, pieces of other owners.
+// With no memory for another piece, whatever piece is nearest to its end.
 // Only when every missing block is asked for is a block asked for twice, and
 // then only where the second peer is expected well before the first.
 //
