@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"sotto/anon"
 	"sotto/client/engine"
@@ -128,4 +129,42 @@ func bubble(b *testing.B, f func(*testing.T)) {
 	if !ok {
 		b.Fatal("failed")
 	}
+}
+
+// BenchmarkFastLink moves 512 MiB from one peer to another through memory:
+// what an engine costs where the network costs nothing.
+func BenchmarkFastLink(b *testing.B) {
+	s := newSample(b, 1<<20, 512<<20)
+	source := b.TempDir()
+	s.write(b, source)
+	for _, e := range engines {
+		b.Run(e.name, func(b *testing.B) {
+			b.SetBytes(s.size)
+			for b.Loop() {
+				n := memory.New(memory.Options{})
+				seedEnd := open(b, n)
+				o := s.options(b, seedEnd, source)
+				o.ReadOnly = true
+				seed, err := e.open(b.Context(), o)
+				require.NoError(b, err)
+				<-seed.Done()
+				get, err := e.open(b.Context(), s.options(b, open(b, n), b.TempDir()))
+				require.NoError(b, err)
+				began, spent := time.Now(), cpu(b)
+				get.AddPeers([]anon.Addr{seedEnd.Addr()})
+				<-get.Done()
+				b.ReportMetric(float64(s.size)/1e6/time.Since(began).Seconds(), "MB/s-net")
+				b.ReportMetric((cpu(b)-spent).Seconds()*float64(1<<30)/float64(s.size), "cpu-s/GiB")
+				require.NoError(b, get.Close())
+				require.NoError(b, seed.Close())
+			}
+		})
+	}
+}
+
+// cpu is what this process has used so far.
+func cpu(b *testing.B) time.Duration {
+	var u unix.Rusage
+	require.NoError(b, unix.Getrusage(unix.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

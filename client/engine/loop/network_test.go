@@ -77,6 +77,7 @@ type sample struct {
 	info  []byte
 	hash  [20]byte
 	files map[string][]byte // by path below Dir
+	order []string          // of the files in the torrent
 	size  int64
 }
 
@@ -93,6 +94,7 @@ func newSample(t testing.TB, pieceLength int64, sizes ...int) sample {
 			data[j] = byte(rand.Uint32())
 		}
 		s.files[filepath.Join(sampleName, name)] = data
+		s.order = append(s.order, filepath.Join(sampleName, name))
 		s.size += int64(n)
 		info.Files = append(info.Files, metainfo.FileInfo{Path: []string{"dir", string(rune('a' + i))}, Length: int64(n)})
 	}

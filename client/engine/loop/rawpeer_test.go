@@ -32,6 +32,7 @@ const (
 	msgCancel
 	msgPort
 	msgHaveAll  = 14
+	msgHaveNone = 15
 	msgExtended = 20
 )
 
