@@ -84,6 +84,7 @@ func (o *owner) block(p *peer, piece, begin uint32, data []byte, now time.Time) 
 		return errMisfit
 	}
 	if got.Verdict != pick.Unasked {
+		p.excused++
 		p.got += int64(len(data))
 		o.flight(p, now)
 		if p.owed = now; o.picker.Outstanding(p.id) == 0 {

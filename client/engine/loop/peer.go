@@ -47,6 +47,7 @@ type peer struct {
 
 	pace    pace.Peer
 	flood   flood
+	excused int       // messages of this parcel that the budget does not pay
 	got     int64     // bytes of blocks
 	owed    time.Time // since when it has owed us blocks and sent none
 	spokeAt time.Time // of our last keep-alive
@@ -86,8 +87,8 @@ func (s *speed) see(now time.Time, value int64) {
 	s.at, s.last = now, value
 }
 
-// flood is a budget of messages that a peer may send; blocks are free since we
-// asked for them.
+// flood is a budget of messages that a peer may send without a reason. Blocks
+// we asked for, requests we have room for and news of a piece are excused.
 type flood struct {
 	left float64
 	at   time.Time
@@ -98,13 +99,12 @@ const (
 	floodRate  = 200 // a second
 )
 
-// spend takes n messages from the budget; false when it is used up. extra is
-// what the torrent alone justifies: one message a piece.
-func (f *flood) spend(now time.Time, n, extra int) bool {
+// spend takes n messages from the budget; false when it is used up.
+func (f *flood) spend(now time.Time, n int) bool {
 	if f.at.IsZero() {
-		f.at, f.left = now, float64(floodBurst+extra)
+		f.at, f.left = now, floodBurst
 	}
-	f.left = min(f.left+now.Sub(f.at).Seconds()*floodRate, float64(floodBurst+extra))
+	f.left = min(f.left+now.Sub(f.at).Seconds()*floodRate, floodBurst)
 	f.at = now
 	f.left -= float64(n)
 	return f.left >= 0

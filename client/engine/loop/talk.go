@@ -18,11 +18,8 @@ var (
 func (o *owner) receive(m parcel) {
 	p, now := m.peer, time.Now()
 	gone := !slices.Contains(o.peers, p)
-	free := 0
+	p.excused = 0
 	for _, msg := range m.messages {
-		if msg.ID == wire.Piece {
-			free++
-		}
 		if !gone {
 			p.heard = now
 			if err := o.hear(p, msg, now); err != nil {
@@ -40,19 +37,11 @@ func (o *owner) receive(m parcel) {
 	case m.err != nil:
 		o.drop(p, m.err)
 		return
-	case !p.flood.spend(now, len(m.messages)-free, o.known()):
+	case !p.flood.spend(now, len(m.messages)-p.excused):
 		o.drop(p, errFlood)
 		return
 	}
 	o.fetch(p, now)
-}
-
-// known is the number of pieces, 0 as long as it is not known.
-func (o *owner) known() int {
-	if o.content == nil {
-		return 0
-	}
-	return o.content.info.Pieces
 }
 
 // hear acts on one message. An error ends the connection.
@@ -67,6 +56,7 @@ func (o *owner) hear(p *peer, m wire.Message, now time.Time) error {
 		o.unrequest(p, block)
 	case wire.Reject:
 		if p.reject(o, block) {
+			p.excused++
 			o.flight(p, now)
 			o.hungry = true
 		}
@@ -174,6 +164,7 @@ func (o *owner) gains(p *peer, i uint32) error {
 	if p.has.Get(int(i)) {
 		return nil
 	}
+	p.excused++
 	p.has.Set(int(i))
 	p.hasCount++
 	p.hasAll = p.hasCount == o.content.info.Pieces

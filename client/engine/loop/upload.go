@@ -30,7 +30,9 @@ func (o *owner) request(p *peer, b pick.Block) error {
 	}
 	if !p.unchoked || !o.have.Get(int(b.Piece)) || !p.box.serve(b, queue) {
 		o.reject(p, b)
+		return nil
 	}
+	p.excused++
 	return nil
 }
 
