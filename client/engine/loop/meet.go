@@ -39,6 +39,7 @@ func (o *owner) meet(g greeting) {
 	p := o.admit(g, now)
 	o.say(p, o.firstWords(p))
 	o.chokes = true
+	o.clock.Reset(tick) // it may have stood still
 }
 
 // away notes a dial or a handshake that came to nothing.
@@ -217,6 +218,7 @@ func (o *owner) learn(addrs []anon.Addr) (n int) {
 	if o.outside {
 		o.dial(now)
 	}
+	o.clock.Reset(tick) // it may have stood still
 	return n
 }
 

@@ -60,6 +60,7 @@ type owner struct {
 	reading          chan struct{}
 	upload, download *rate.Limiter
 	clock            *time.Timer
+	ticks            int // of the clock, so far
 	registry         wire.Registry
 	shared           atomic.Pointer[content] // content, for the writers
 	blocks           blocks

@@ -22,6 +22,7 @@ var (
 
 // tick does what is due by time. One clock serves all peers and requests.
 func (o *owner) tick() {
+	o.ticks++
 	now := time.Now()
 	busy := false
 	for _, p := range slices.Clone(o.peers) {
@@ -49,9 +50,6 @@ func (o *owner) tick() {
 	}
 	// Without peers and addresses nothing is due before somebody comes.
 }
-
-// wind starts the clock when it may have stood still.
-func (o *owner) wind() { o.clock.Reset(tick) }
 
 // attend does what is due for one peer, or says why it has to go.
 func (o *owner) attend(p *peer, now time.Time) error {
