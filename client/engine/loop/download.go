@@ -137,7 +137,7 @@ func (o *owner) buffer(n int) []byte {
 }
 
 func (o *owner) reuse(b []byte) {
-	if len(o.spare)*cap(b) < maxSpare {
+	if (len(o.spare)+1)*cap(b) <= maxSpare {
 		o.spare = append(o.spare, b)
 	}
 }

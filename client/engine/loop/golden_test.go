@@ -2,16 +2,20 @@ package loop
 
 import (
 	"context"
+	"crypto/sha1"
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/engine/wire"
+	"sotto/client/metainfo"
 	"sotto/transport"
 	"sotto/transport/memory"
 )
@@ -180,4 +184,101 @@ func TestRequiredEncryption(t *testing.T) {
 	}()
 	require.NoError(t, seed.Close())
 	require.NotContains(t, string(<-got), "BitTorrent")
+}
+
+// scribe notes what is written to accepted and dialled streams, write by write.
+type scribe struct {
+	*end
+	mu     sync.Mutex
+	writes []string
+}
+
+func (s *scribe) Accept(ctx context.Context) (net.Conn, error) {
+	c, err := s.end.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &noted{c, s}, nil
+}
+
+func (s *scribe) Dial(ctx context.Context, to anon.Addr) (net.Conn, error) {
+	c, err := s.end.Dial(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	return &noted{c, s}, nil
+}
+
+type noted struct {
+	net.Conn
+	by *scribe
+}
+
+func (n *noted) Write(b []byte) (int, error) {
+	n.by.mu.Lock()
+	n.by.writes = append(n.by.writes, string(b))
+	n.by.mu.Unlock()
+	return n.Conn.Write(b)
+}
+
+func (s *scribe) written() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
+
+// All that can be said at first leaves in one write, so that on I2P it rides
+// on one packet. The bytes are part of how we look.
+func TestFirstWordsAreOneWrite(t *testing.T) {
+	s := newSample(t, 32<<10, 100_000)
+	about := fmt.Sprintf("d1:md11:ut_metadatai1ee13:metadata_sizei%de4:reqqi250e", len(s.info))
+	extended := func(more string) string {
+		return string(wire.AppendExtended(nil, 0, []byte(about+more+"e")))
+	}
+	const haveAll, haveNone, unchoke = "\x00\x00\x00\x01\x0e", "\x00\x00\x00\x01\x0f", "\x00\x00\x00\x01\x01"
+	for name, c := range map[string]struct {
+		seed, dials bool
+		words       string
+	}{
+		"seed, dialled":  {true, false, extended("11:upload_onlyi1e") + haveAll + unchoke},
+		"seed, dialling": {true, true, extended("11:upload_onlyi1e") + haveAll + unchoke},
+		"empty, dialled": {false, false, extended("") + haveNone + unchoke},
+		"empty, dialing": {false, true, extended("") + haveNone + unchoke},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := memory.New(memory.Options{})
+				us, them := &scribe{end: open(t, n)}, open(t, n)
+				o := s.options(t, us.end, t.TempDir())
+				o.Endpoint = us
+				if c.seed {
+					s.write(t, o.Dir)
+				}
+				tor := start(t, o)
+				id := tor.Stats().PeerID
+				hello := "\x13BitTorrent protocol\x00\x00\x00\x00\x00\x10\x00\x04" + string(s.hash[:]) + string(id[:])
+				want := []string{hello + c.words}
+				if c.dials {
+					want = []string{hello, c.words}
+					tor.AddPeers([]anon.Addr{them.Addr()})
+					p := acceptRaw(t, them)
+					p.helloBack()
+					require.NoError(t, p.hello(s.hash, "-XX0000-"))
+				} else {
+					synctest.Wait()
+					greet(t, them, us.Addr(), s.hash, "-XX0000-")
+				}
+				synctest.Wait()
+				require.Equal(t, want, us.written())
+			})
+		})
+	}
+}
+
+// A torrent without a v1 part is refused clearly.
+func TestV2OnlyIsRefused(t *testing.T) {
+	info := []byte("d9:file treed1:ad0:d6:lengthi4e11:pieces root32:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxeee12:meta versioni2e4:name1:a12:piece lengthi16384ee")
+	s := sample{info: info, hash: sha1.Sum(info)}
+	get := start(t, s.options(t, open(t, memory.New(memory.Options{})), t.TempDir()))
+	require.ErrorIs(t, endsWith(t, get), metainfo.ErrV2Only)
 }

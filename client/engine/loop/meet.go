@@ -38,7 +38,10 @@ func (o *owner) meet(g greeting) {
 	}
 	p := o.admit(g, now)
 	o.say(p, o.firstWords(p))
-	o.chokes = true
+	if o.picker != nil {
+		o.rechoke(now) // an unchoke still goes with the first words
+	}
+	o.employ(p, g.stream)
 	o.clock.Reset(tick) // it may have stood still
 }
 
@@ -106,7 +109,7 @@ func (o *owner) prefers(g greeting, old *peer, now time.Time) bool {
 	return lower != g.inbound // the stream of the lower key stays
 }
 
-// admit makes a peer of a greeting and starts its reader and writer.
+// admit makes a peer of a greeting.
 func (o *owner) admit(g greeting, now time.Time) *peer {
 	o.lastID++
 	p := &peer{
@@ -125,9 +128,15 @@ func (o *owner) admit(g greeting, now time.Time) *peer {
 	if o.picker != nil {
 		o.picker.AddPeer(p.id, p.fast())
 	}
+	p.stop = func() {}
+	return p
+}
+
+// employ starts a peer's reader and writer.
+func (o *owner) employ(p *peer, stream io.ReadWriter) {
 	ctx, cancel := context.WithCancel(o.ctx)
 	p.stop = cancel
-	r := &reader{peer: p, from: g.stream, count: &o.count, limit: o.download, mail: o.mail, ctx: ctx}
+	r := &reader{peer: p, from: stream, count: &o.count, limit: o.download, mail: o.mail, ctx: ctx}
 	limits := wire.Limits{Features: p.agreed, Registry: o.registry, ReadAhead: readAhead}
 	if o.content != nil {
 		limits.Pieces = o.content.info.Pieces
@@ -135,13 +144,12 @@ func (o *owner) admit(g greeting, now time.Time) *peer {
 	p.messages = wire.NewReader(r, &o.blocks, limits)
 	o.work("write", func() {
 		defer p.conn.Close() // which ends the reader, and that tells the owner
-		o.writer(p, g.stream).run(ctx)
+		o.writer(p, stream).run(ctx)
 	})
 	o.work("read", func() {
 		defer cancel()
 		r.run(p.messages)
 	})
-	return p
 }
 
 func (o *owner) writer(p *peer, to io.Writer) *writer {

@@ -219,9 +219,10 @@ func (w *swarm) inspect(i int) {
 
 // lurk accepts for somebody who is not honest.
 func (w *swarm) lurk(i int, f func(rawPeer)) {
+	e := w.ends[i]
 	w.hostile.Go(func() {
 		for {
-			c, err := w.ends[i].Accept(w.ctx)
+			c, err := e.Accept(w.ctx)
 			if err != nil {
 				return
 			}
