@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,4 +168,42 @@ func cpu(b *testing.B) time.Duration {
 	var u unix.Rusage
 	require.NoError(b, unix.Getrusage(unix.RUSAGE_SELF, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkIdle prints what a torrent costs that waits for somebody to come.
+func BenchmarkIdle(b *testing.B) {
+	const torrents = 1000
+	s := newSample(b, 64<<10, 4<<20)
+	source := b.TempDir()
+	s.write(b, source)
+	for _, e := range engines {
+		b.Run(e.name, func(b *testing.B) {
+			for b.Loop() {
+				n := memory.New(memory.Options{})
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				var all []transfer
+				for range torrents {
+					o := s.options(b, open(b, n), source)
+					o.ReadOnly = true
+					tor, err := e.open(b.Context(), o)
+					require.NoError(b, err)
+					<-tor.Done()
+					all = append(all, tor)
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				used := after.HeapAlloc + after.StackInuse - before.HeapAlloc - before.StackInuse
+				b.ReportMetric(float64(used)/torrents/1000, "kB/torrent")
+				b.ReportMetric(float64(runtime.NumGoroutine())/torrents, "goroutines/torrent")
+				spent := cpu(b)
+				time.Sleep(2 * time.Second)
+				b.ReportMetric((cpu(b)-spent).Seconds()/2*1e6/torrents, "cpu-µs/s/torrent")
+				for _, tor := range all {
+					require.NoError(b, tor.Close())
+				}
+			}
+		})
+	}
 }

@@ -45,18 +45,15 @@ func (b *book) learn(a anon.Addr, now time.Time) bool {
 		return false
 	}
 	// Somebody has seen it lately, which says more than our own failures.
-	worth := e.fails > 0
 	e.fails = 0
-	e.next = minTime(e.next, now.Add(firstRetry))
-	return worth
+	if soon := now.Add(firstRetry); e.next.After(soon) {
+		e.next = soon
+	}
+	return true
 }
 
-func minTime(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
+// waiting reports whether anybody could be dialled now.
+func (b *book) waiting(seeds bool, now time.Time) bool { return len(b.due(1, seeds, now)) > 0 }
 
 // find returns the entry of a proven address, making one if need be; nil when
 // the address is unknown or the book is full of peers in use.

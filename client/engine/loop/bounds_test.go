@@ -137,14 +137,18 @@ func TestFloodIsDropped(t *testing.T) {
 				o.ReadOnly = true
 				get := start(t, o)
 				p, _ := greet(t, mad, us.Addr(), s.hash, "-XX0000-")
-				go io.Copy(io.Discard, p.Conn)
-				sent := 0
-				for ; sent < 50*floodBurst; sent++ {
+				over, began := make(chan struct{}), time.Now()
+				go func() {
+					defer close(over)
+					io.Copy(io.Discard, p.Conn)
+				}()
+				for range 2 * floodBurst {
 					if _, err := p.Write(message); err != nil {
 						break
 					}
 				}
-				require.Less(t, sent, 50*floodBurst)
+				<-over
+				require.Less(t, time.Since(began), time.Minute, "hung up at once and not for silence")
 				require.NoError(t, get.Err())
 			})
 		})
@@ -364,3 +368,54 @@ func (f *foreigner) Accept(ctx context.Context) (net.Conn, error) {
 type plainConn struct{ net.Conn }
 
 func (plainConn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+
+// Who was dropped for what it did is not dialled again at once.
+func TestMisconductIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSample(t, 16<<10, 40<<10)
+		n := memory.New(memory.Options{})
+		us, lazy := open(t, n), open(t, n)
+		get := start(t, s.options(t, us, t.TempDir()))
+		get.AddPeers([]anon.Addr{lazy.Addr()})
+		for range 4 {
+			p := acceptRaw(t, lazy)
+			require.NoError(t, p.SetDeadline(time.Time{}))
+			require.NoError(t, p.hello(s.hash, "-XX0000-"))
+			p.must(msgHaveAll)
+			p.must(msgUnchoke)
+			p.hungUp()
+		}
+		fails := look(t, get, func(o *owner) int { return o.book.byAddr[lazy.Addr()].fails })
+		require.Equal(t, 4, fails)
+	})
+}
+
+// When all connections are taken, one that is of no use makes room.
+func TestUselessConnectionMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSample(t, 16<<10, 40<<10)
+		n := memory.New(memory.Options{})
+		us, seedEnd := open(t, n), open(t, n)
+		s.seeder(t, seedEnd)
+		o := s.options(t, us, t.TempDir())
+		o.MaxPeers = 2
+		get := start(t, o)
+		for i := range o.MaxPeers {
+			p, _ := greet(t, open(t, n), us.Addr(), s.hash, "-XX0000-"+string(rune('0'+i)))
+			go func() {
+				for {
+					time.Sleep(time.Minute)
+					if _, err := p.Write(make([]byte, 4)); err != nil {
+						return
+					}
+				}
+			}()
+		}
+		get.AddPeers([]anon.Addr{seedEnd.Addr()})
+		began := time.Now()
+		<-get.Done()
+		require.Less(t, time.Since(began), 2*trial)
+		require.NoError(t, get.Close())
+		time.Sleep(2 * time.Minute) // for those who keep the others alive
+	})
+}

@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,7 +99,7 @@ func (o *owner) believe(v verdict) {
 		if liar := v.draft.refuse(); liar != nil {
 			o.drafts = slices.DeleteFunc(o.drafts, func(d *draft) bool { return d == v.draft })
 			if slices.Contains(o.peers, liar) {
-				o.ban(liar, errors.New("metadata with a wrong hash"))
+				o.ban(liar, misconduct("metadata with a wrong hash"))
 			}
 		}
 		o.askMetadata(time.Now())

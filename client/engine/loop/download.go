@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"time"
 
 	"sotto/client/engine"
@@ -18,9 +17,9 @@ const maxOpen = 128 << 20
 const maxSpare = 16 << 20
 
 var (
-	errMisfit = errors.New("a block that the torrent does not have")
-	errBad    = errors.New("wrong bytes")
-	errLate   = errors.New("owes blocks and sends none")
+	errMisfit = misconduct("a block that the torrent does not have")
+	errBad    = misconduct("wrong bytes")
+	errLate   = misconduct("owes blocks and sends none")
 )
 
 // fetch asks a peer for as many blocks as its pace allows.

@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -13,8 +12,8 @@ import (
 const queue = 250
 
 var (
-	errUnasked = errors.New("metadata that was not asked for")
-	errGreedy  = errors.New("asks for the metadata again and again")
+	errUnasked = misconduct("metadata that was not asked for")
+	errGreedy  = misconduct("asks for the metadata again and again")
 )
 
 // firstWords are what a peer hears first, in one write: our handshake if it

@@ -33,17 +33,17 @@ var (
 // greet bounds a handshake in time and ends it early with ctx. Whatever f
 // leaves unread stays in the stream.
 func (o *owner) greet(g *greeting, f func() error) error {
-	stop := context.AfterFunc(o.ctx, func() { g.conn.Close() })
-	defer stop()
-	err := g.conn.SetDeadline(time.Now().Add(greetTime))
+	conn := g.conn
+	defer context.AfterFunc(o.ctx, func() { conn.Close() })()
+	err := conn.SetDeadline(time.Now().Add(greetTime))
 	if err == nil {
 		err = f()
 	}
 	if err == nil {
-		err = g.conn.SetDeadline(time.Time{})
+		err = conn.SetDeadline(time.Time{})
 	}
 	if err != nil {
-		g.conn.Close()
+		conn.Close()
 		g.conn = nil
 	}
 	return err

@@ -160,10 +160,16 @@ func (o *owner) writer(p *peer, to io.Writer) *writer {
 	}
 }
 
-// drop ends a connection. err is why, for the log alone.
+// misconduct is a reason of ours to end a connection. Whoever gave it to us is
+// not dialled again soon.
+type misconduct string
+
+func (m misconduct) Error() string { return string(m) }
+
+// drop ends a connection. err is why.
 func (o *owner) drop(p *peer, err error) {
 	how := worked
-	if time.Since(p.made) < shortVisit {
+	if errors.As(err, new(misconduct)) || errors.Is(err, anon.ErrProtocol) || time.Since(p.made) < shortVisit {
 		how = failed
 	}
 	o.log.Debug("a peer is gone", "why", err)

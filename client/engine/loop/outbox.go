@@ -156,15 +156,27 @@ func (w *writer) run(ctx context.Context) error {
 				break
 			}
 			w.buf = buf
-			if err := w.load(ctx, blocks); err != nil {
-				return err
-			}
-			if err := w.write(); err != nil {
+			if err := w.send(ctx, blocks); err != nil {
 				return err
 			}
 		}
 		w.buf = nil // an idle peer holds no buffer
 	}
+}
+
+// send writes the messages in buf and blocks, together unless the blocks have
+// to wait for the upload limit.
+func (w *writer) send(ctx context.Context, blocks []pick.Block) error {
+	if w.limit != nil && len(w.buf) > 0 && len(blocks) > 0 {
+		if err := w.write(); err != nil {
+			return err
+		}
+		w.buf = w.buf[:0]
+	}
+	if err := w.load(ctx, blocks); err != nil {
+		return err
+	}
+	return w.write()
 }
 
 // load appends blocks that follow each other, read from the disk at once.

@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -10,8 +9,8 @@ import (
 )
 
 var (
-	errTwice   = errors.New("says twice what it has")
-	errMeaning = errors.New("a message that means nothing here")
+	errTwice   = misconduct("says twice what it has")
+	errMeaning = misconduct("a message that means nothing here")
 )
 
 // receive takes in what a peer sent, in order.

@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -13,11 +12,13 @@ const (
 	stall = 150 * time.Second
 	// idleTick is the pace of the clock while nothing moves.
 	idleTick = 5 * time.Second
+	// trial is how long a connection may be useless before it makes room.
+	trial = 2 * time.Minute
 )
 
 var (
-	errSilent = errors.New("has been silent for too long")
-	errFlood  = errors.New("sends too many messages")
+	errSilent = misconduct("has been silent for too long")
+	errFlood  = misconduct("sends too many messages")
 )
 
 // tick does what is due by time. One clock serves all peers and requests.
@@ -32,6 +33,7 @@ func (o *owner) tick() {
 		}
 		busy = busy || !p.owed.IsZero() || p.box.waiting() > 0
 	}
+	o.makeRoom(now)
 	o.tickMetadata(now)
 	if o.picker != nil {
 		o.hungry = true
@@ -76,3 +78,17 @@ func (o *owner) attend(p *peer, now time.Time) error {
 
 // quiet reports that a keep-alive is already under way.
 func (p *peer) quiet(now time.Time) bool { return now.Sub(p.spokeAt) < keepAlive }
+
+// makeRoom ends one connection that has been of no use to either side, when
+// all are taken and others wait.
+func (o *owner) makeRoom(now time.Time) {
+	if o.picker == nil || len(o.peers) < o.opts.MaxPeers || !o.book.waiting(!o.complete(), now) {
+		return
+	}
+	for _, p := range o.peers {
+		if now.Sub(p.made) > trial && !p.wanting && !p.interested {
+			o.dropAs(p, surplus)
+			return
+		}
+	}
+}

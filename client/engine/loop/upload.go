@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 // meanwhile: a choke that crosses the first request confuses some clients.
 const benefit = 30 * time.Second
 
-var errRequest = errors.New("a request that the torrent does not have")
+var errRequest = misconduct("a request that the torrent does not have")
 
 // request takes in a peer's wish for a block. What it may not have now is
 // rejected where it understands that, and dropped where not.
@@ -91,7 +90,7 @@ func (o *owner) say(p *peer, messages []byte) {
 	}
 }
 
-var errDeaf = errors.New("does not read what it asks for")
+var errDeaf = misconduct("does not read what it asks for")
 
 // partIfDone ends a connection that neither side has a use for.
 func (o *owner) partIfDone(p *peer) {
