@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"encoding/binary"
 	"io"
 	"net"
 	"os"
@@ -417,5 +418,39 @@ func TestUselessConnectionMakesRoom(t *testing.T) {
 		require.Less(t, time.Since(began), 2*trial)
 		require.NoError(t, get.Close())
 		time.Sleep(2 * time.Minute) // for those who keep the others alive
+	})
+}
+
+// With all slots taken a newcomer gets a few pieces to trade with, and no more.
+func TestAllowedFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSample(t, 16<<10, 1<<20)
+		dir := t.TempDir()
+		s.write(t, dir)
+		n := memory.New(memory.Options{})
+		us := open(t, n)
+		o := s.options(t, us, dir)
+		o.ReadOnly = true
+		start(t, o)
+		for i := range 20 {
+			p, _ := greet(t, open(t, n), us.Addr(), s.hash, "-XX0000-"+string(rune('a'+i)))
+			p.must(msgInterested)
+			go io.Copy(io.Discard, p.Conn)
+		}
+		synctest.Wait()
+		p, _ := greet(t, open(t, n), us.Addr(), s.hash, "-XX0000-")
+		first := binary.BigEndian.Uint32(p.until(17))
+		allowed := map[uint32]bool{first: true}
+		for range allowedFast - 1 {
+			allowed[binary.BigEndian.Uint32(p.until(17))] = true
+		}
+		other := uint32(0)
+		for allowed[other] {
+			other++
+		}
+		p.must(msgRequest, quads(other, 0, 1<<14)...)
+		require.Equal(t, quads(other, 0, 1<<14), p.until(16))
+		p.must(msgRequest, quads(first, 0, 1<<14)...)
+		require.Equal(t, quads(first, 0), p.until(msgPiece)[:8])
 	})
 }

@@ -80,7 +80,7 @@ func (o *owner) arrive(c net.Conn) {
 
 // dial opens streams to as many known addresses as there is room for.
 func (o *owner) dial(now time.Time) {
-	room := o.opts.MaxPeers - len(o.peers) - o.dialing
+	room := o.opts.MaxPeers - len(o.peers) - o.dialing - o.calling
 	if kept := o.opts.MaxPeers / inboundShare; kept > 0 && o.inbound < kept {
 		room -= kept - o.inbound
 	}
@@ -100,6 +100,14 @@ func (o *owner) dial(now time.Time) {
 	}
 }
 
+// opened notes that a dial has become a stream, on which a handshake follows:
+// the next dial need not wait for that.
+func (o *owner) opened() {
+	o.dialing--
+	o.calling++
+	o.dial(time.Now())
+}
+
 // report hands a greeting to the owner, or closes its stream when nobody is
 // there to take it.
 func (o *owner) report(g greeting) {
@@ -112,9 +120,20 @@ func (o *owner) report(g greeting) {
 	}
 }
 
-// open dials one address. A stream that outlives ctx by its success is closed.
-func (o *owner) open(to anon.Addr) (net.Conn, error) {
+// open dials for g. The first success of a greeting is told to the owner.
+func (o *owner) open(g *greeting) (err error) {
 	ctx, cancel := context.WithTimeout(o.ctx, dialTime)
 	defer cancel()
-	return o.opts.Endpoint.Dial(ctx, to)
+	if g.conn, err = o.opts.Endpoint.Dial(ctx, g.addr); err != nil {
+		g.conn = nil
+		return err
+	}
+	if !g.opened {
+		g.opened = true
+		select {
+		case o.streams <- struct{}{}:
+		case <-o.ctx.Done():
+		}
+	}
+	return nil
 }

@@ -19,6 +19,7 @@ type greeting struct {
 	entry   *entry    // nil for an unknown address
 	addr    anon.Addr // proven or dialled, or unknown
 	inbound bool
+	opened  bool     // dialled, and the owner knows
 	conn    net.Conn // nil after an error
 	stream  net.Conn // conn, or the cipher around it
 	hello   wire.Handshake
@@ -66,8 +67,7 @@ type greetError struct{ error }
 func (e greetError) Unwrap() error { return e.error }
 
 func (o *owner) callOnce(g *greeting, how profile.Encryption) (err error) {
-	if g.conn, err = o.open(g.addr); err != nil {
-		g.conn = nil
+	if err = o.open(g); err != nil {
 		return err
 	}
 	err = o.greet(g, func() (err error) {

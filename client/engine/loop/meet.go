@@ -21,9 +21,12 @@ const young = 30 * time.Second
 // meet takes a peer in whose handshake has been read.
 func (o *owner) meet(g greeting) {
 	now := time.Now()
-	if g.inbound {
+	switch {
+	case g.inbound:
 		o.greeting--
-	} else {
+	case g.opened:
+		o.calling--
+	default:
 		o.dialing--
 	}
 	if g.err != nil {
@@ -40,6 +43,9 @@ func (o *owner) meet(g greeting) {
 	o.say(p, o.firstWords(p))
 	if o.picker != nil {
 		o.rechoke(now) // an unchoke still goes with the first words
+		if !p.unchoked {
+			o.say(p, o.allow(p, nil))
+		}
 	}
 	o.employ(p, g.stream)
 	o.clock.Reset(tick) // it may have stood still

@@ -33,6 +33,7 @@ type owner struct {
 	past     map[pick.Peer]*entry // of peers that have gone
 	lastID   pick.Peer
 	dialing  int
+	calling  int  // dialled streams whose handshake is under way
 	greeting int  // inbound streams that have not said who they are
 	inbound  int  // peers that dialled us
 	outside  bool // we accept and dial
@@ -51,6 +52,7 @@ type owner struct {
 
 	arrived          chan net.Conn
 	greeted          chan greeting
+	streams          chan struct{}
 	mail             chan parcel
 	judged           chan verdict
 	checked          chan error
@@ -93,7 +95,7 @@ func newOwner(t *Torrent, ctx context.Context) *owner {
 	o := &owner{
 		Torrent: t, rand: newRand(), self: t.opts.Endpoint.Addr(), book: newBook(),
 		past: make(map[pick.Peer]*entry), pieces: make(map[uint32][]byte),
-		arrived: make(chan net.Conn), greeted: make(chan greeting), mail: make(chan parcel),
+		arrived: make(chan net.Conn), greeted: make(chan greeting), streams: make(chan struct{}), mail: make(chan parcel),
 		judged: make(chan verdict), checked: make(chan error), jobs: make(chan keeping),
 		kept: make(chan kept), lost: make(chan uint32),
 		reading: make(chan struct{}, readersAtOnce),
@@ -178,6 +180,8 @@ func (o *owner) run() {
 			ask(o)
 		case c := <-o.arrived:
 			o.arrive(c)
+		case <-o.streams:
+			o.opened()
 		case g := <-o.greeted:
 			o.meet(g)
 		case m := <-o.mail:

@@ -43,7 +43,9 @@ type peer struct {
 	// What we have told it.
 	unchoked bool
 	wanting  bool
-	metaSent int // pieces of metadata
+	allowed  []uint32 // pieces it may have while it is choked
+	gifts    int      // bytes it asked for while it was choked
+	metaSent int      // pieces of metadata
 
 	pace    pace.Peer
 	flood   flood

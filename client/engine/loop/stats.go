@@ -39,7 +39,7 @@ func (o *owner) stats() engine.Stats {
 		PeerID: o.peerID, Checked: c.checked.Load(),
 		Downloaded: c.downloaded.Load(), Uploaded: c.uploaded.Load(), Wasted: c.wasted.Load(),
 		WireRead: c.read.Load(), WireWritten: c.written.Load(),
-		Peers: len(o.peers), Dialing: o.dialing + o.greeting, Known: len(o.book.order),
+		Peers: len(o.peers), Dialing: o.dialing + o.calling + o.greeting, Known: len(o.book.order),
 	}
 	for _, p := range o.peers {
 		if p.isSeed() {

@@ -45,7 +45,7 @@ func (o *owner) tick() {
 		o.dial(now)
 	}
 	switch {
-	case busy || o.dialing > 0:
+	case busy || o.dialing+o.calling > 0:
 		o.clock.Reset(tick)
 	case len(o.peers) > 0 || len(o.book.order) > 0:
 		o.clock.Reset(idleTick)

@@ -27,9 +27,13 @@ func (o *owner) request(p *peer, b pick.Block) error {
 		int64(b.Begin)+int64(b.Length) > int64(c.size(int(b.Piece))) {
 		return errRequest
 	}
-	if !p.unchoked || !o.have.Get(int(b.Piece)) || !p.box.serve(b, queue) {
+	may := p.unchoked || slices.Contains(p.allowed, b.Piece) && p.gifts < maxGifts
+	if !may || !o.have.Get(int(b.Piece)) || !p.box.serve(b, queue) {
 		o.reject(p, b)
 		return nil
+	}
+	if !p.unchoked {
+		p.gifts += int(b.Length)
 	}
 	p.excused++
 	return nil
@@ -46,6 +50,29 @@ func (o *owner) reject(p *peer, b pick.Block) {
 	if p.fast() {
 		o.say(p, wire.AppendReject(nil, b.Piece, b.Begin, b.Length))
 	}
+}
+
+// allowedFast is how many pieces a peer may have of us while it is choked, so
+// that somebody who has nothing gets something to trade (BEP 6).
+const allowedFast = 4
+
+// maxGifts is how many bytes a choked peer may have so: asking for the same
+// piece for ever is not trade.
+const maxGifts = 4 << 20
+
+// allow adds to words which pieces those are. Who has plenty needs none, and
+// nobody is allowed what we do not have.
+func (o *owner) allow(p *peer, words []byte) []byte {
+	if o.picker == nil || !p.fast() || p.hasCount > allowedFast {
+		return words
+	}
+	for _, i := range wire.FastSet(p.addr, o.opts.InfoHash, o.content.info.Pieces, allowedFast) {
+		if o.have.Get(int(i)) {
+			p.allowed = append(p.allowed, i)
+			words = wire.AppendAllowedFast(words, i)
+		}
+	}
+	return words
 }
 
 // rechoke says who may download from us.
@@ -74,6 +101,7 @@ func (o *owner) setChoke(p *peer, choked bool) {
 		return
 	}
 	words := wire.AppendSimple(nil, wire.Choke)
+	// What it is allowed in any case it may ask for again.
 	for _, b := range p.box.drop() {
 		if p.fast() {
 			words = wire.AppendReject(words, b.Piece, b.Begin, b.Length)
