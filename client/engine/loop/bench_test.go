@@ -45,7 +45,7 @@ type row struct {
 }
 
 func (r row) String() string {
-	return fmt.Sprintf("%dx%dKBps/rtt=%v/%dMiB", r.seeds, r.rate/1000, r.trip, r.size>>20)
+	return fmt.Sprintf("%dx%dKBps,rtt=%v,%dMiB", r.seeds, r.rate/1000, r.trip, r.size>>20)
 }
 
 var rows = []row{

@@ -156,7 +156,7 @@ func start(t *testing.T, o engine.Options) *Torrent {
 	return tor
 }
 
-const patience = 120 * time.Second
+const patience = 5 * time.Minute
 
 // within waits for c, or says why tor ended instead.
 func within(t *testing.T, c <-chan struct{}, tor transfer) {
