@@ -36,18 +36,18 @@ race:
 fuzz:
 	sh testnet/fuzz.sh 5s
 
-# Real tor, i2pd and Transmission on private networks, in namespaces.
+# Real tor, i2pd, Transmission, libtorrent and aria2, in namespaces.
 e2e:
 	$(GO) test -count=1 -timeout 20m ./testnet/...
 
 demo: install-demo-deps build
 	./sotto demo
 
-bench: install-demo-deps
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./client/engine ./testnet/e2e
+bench: install-deps
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./client/engine ./testnet/e2e ./testnet/interop
 
 install-deps:
-	sh testnet/install.sh tor i2pd transmission-cli strace gcc libc6-dev git
+	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent strace gcc libc6-dev git
 
 install-demo-deps:
 	sh testnet/install.sh tor i2pd
