@@ -189,8 +189,6 @@ func endsWith(t *testing.T, tor *Torrent) error {
 
 const poll = 5 * time.Millisecond
 
-func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
 // namedSample is a torrent of one file with a name of the caller's choice.
 func namedSample(t testing.TB, name string) sample {
 	data := []byte("data")

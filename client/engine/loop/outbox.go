@@ -35,7 +35,6 @@ type outbox struct {
 	mu      sync.Mutex
 	control []byte // whole messages
 	blocks  []pick.Block
-	closed  bool
 
 	sent  atomic.Int64 // bytes of blocks
 	wrote atomic.Int64 // when the last write ended, Unix nanoseconds
