@@ -295,6 +295,28 @@ func TestMetadataOfLiars(t *testing.T) {
 	})
 }
 
+// Those who name a size each and then send nothing do not keep honest peers
+// from being asked.
+func TestMetadataOfTheSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSample(t, 16<<10, 40<<10)
+		n := memory.New(memory.Options{})
+		us, honest := open(t, n), open(t, n)
+		s.seeder(t, honest)
+		o := s.options(t, us, t.TempDir())
+		o.Info = nil
+		get := start(t, o)
+		for i := range 2 * maxDrafts {
+			p, _ := greet(t, open(t, n), us.Addr(), s.hash, "-XX0000-"+string(rune('0'+i)))
+			p.must(msgExtended, append([]byte{0}, wire.About{Registry: registry(t), MetadataSize: len(s.info) + 1 + i}.Append(nil)...)...)
+		}
+		get.AddPeers([]anon.Addr{honest.Addr()})
+		began := time.Now()
+		within(t, get.Done(), get)
+		require.Less(t, time.Since(began), silence, "nobody had to be dropped for it")
+	})
+}
+
 func registry(t *testing.T) wire.Registry {
 	r, err := wire.NewRegistry(wire.Metadata)
 	require.NoError(t, err)

@@ -150,9 +150,12 @@ func (o *owner) draftOf(size int) *draft {
 			return d
 		}
 	}
-	// A draft that none of the peers here can fill makes room.
+	// A draft that none of the peers here fills makes room.
+	now := time.Now()
 	o.drafts = slices.DeleteFunc(o.drafts, func(d *draft) bool {
-		return !slices.ContainsFunc(o.peers, func(p *peer) bool { return p.about.MetadataSize == d.size })
+		return !slices.ContainsFunc(o.peers, func(p *peer) bool {
+			return p.about.MetadataSize == d.size && !now.Before(d.shunned[p])
+		})
 	})
 	if len(o.drafts) >= maxDrafts {
 		return nil

@@ -36,7 +36,7 @@ type metaAsk struct {
 }
 
 func newDraft(size int) *draft {
-	n := (size + wire.MetadataPiece - 1) / wire.MetadataPiece
+	n := wire.MetadataPieces(size)
 	return &draft{
 		size: size, pieces: make([][]byte, n), from: make([]*peer, n), asked: make([]metaAsk, n), left: n,
 	}
