@@ -70,8 +70,8 @@ func (o *owner) metadata(p *peer, payload []byte) error {
 		// It is not asked again before others have had a turn.
 		for _, d := range o.drafts {
 			d.release(p)
-			d.shun(p, time.Now())
 		}
+		p.shun(time.Now())
 		o.askMetadata(time.Now())
 	}
 	return nil
@@ -120,9 +120,18 @@ func (o *owner) takeMetadata(p *peer, m wire.MetadataMessage) error {
 	return errUnasked
 }
 
-// askMetadata asks every peer that may have the info dictionary.
+// shun leaves a peer alone for a while that was asked for metadata in vain.
+func (p *peer) shun(now time.Time) {
+	p.metaFails++
+	p.metaNext = now.Add(metaPatience)
+}
+
+// askMetadata asks every peer that may have the info dictionary, those first
+// that were asked in vain least often.
 func (o *owner) askMetadata(now time.Time) {
-	for _, p := range slices.Clone(o.peers) {
+	peers := slices.Clone(o.peers)
+	slices.SortStableFunc(peers, func(a, b *peer) int { return a.metaFails - b.metaFails })
+	for _, p := range peers {
 		o.askPeer(p, now)
 	}
 }
@@ -154,7 +163,7 @@ func (o *owner) draftOf(size int) *draft {
 	now := time.Now()
 	o.drafts = slices.DeleteFunc(o.drafts, func(d *draft) bool {
 		return !slices.ContainsFunc(o.peers, func(p *peer) bool {
-			return p.about.MetadataSize == d.size && !now.Before(d.shunned[p])
+			return p.about.MetadataSize == d.size && !now.Before(p.metaNext)
 		})
 	})
 	if len(o.drafts) >= maxDrafts {
@@ -170,7 +179,7 @@ func (o *owner) tickMetadata(now time.Time) {
 	for _, d := range o.drafts {
 		for _, p := range d.late(now) {
 			d.release(p)
-			d.shun(p, now)
+			p.shun(now)
 		}
 	}
 	if len(o.drafts) > 0 {

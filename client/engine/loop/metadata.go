@@ -2,6 +2,7 @@ package loop
 
 import (
 	"crypto/sha1"
+	"slices"
 	"time"
 
 	"sotto/client/engine/wire"
@@ -26,8 +27,6 @@ type draft struct {
 	// one peer at a time fills the draft, so that the liar is found.
 	alone bool
 	only  *peer
-	// shunned peers were asked in vain and are not asked before that time.
-	shunned map[*peer]time.Time
 }
 
 type metaAsk struct {
@@ -44,7 +43,7 @@ func newDraft(size int) *draft {
 
 // want returns the pieces to ask p for now, and notes that they were asked.
 func (d *draft) want(p *peer, now time.Time) (out []int) {
-	if now.Before(d.shunned[p]) {
+	if now.Before(p.metaNext) {
 		return nil
 	}
 	if d.alone && d.only == nil {
@@ -97,18 +96,10 @@ func (d *draft) release(p *peer) {
 	}
 }
 
-// shun leaves p alone for a while.
-func (d *draft) shun(p *peer, now time.Time) {
-	if d.shunned == nil {
-		d.shunned = make(map[*peer]time.Time)
-	}
-	d.shunned[p] = now.Add(metaPatience)
-}
-
 // late returns peers that were asked and have not answered in time.
 func (d *draft) late(now time.Time) (ps []*peer) {
 	for _, a := range d.asked {
-		if a.peer != nil && now.Sub(a.at) > metaPatience {
+		if a.peer != nil && now.Sub(a.at) > metaPatience && !slices.Contains(ps, a.peer) {
 			ps = append(ps, a.peer)
 		}
 	}

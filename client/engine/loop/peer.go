@@ -47,6 +47,9 @@ type peer struct {
 	gifts    int      // bytes it asked for while it was choked
 	metaSent int      // pieces of metadata
 
+	metaFails int       // times it was asked for metadata in vain
+	metaNext  time.Time // when it may be asked again
+
 	pace    pace.Peer
 	flood   flood
 	excused int       // messages of this parcel that the budget does not pay
