@@ -69,7 +69,8 @@ type Times struct {
 	// Lookup bounds a name look-up: 60 s.
 	Lookup time.Duration
 	// Publish is how long a new session may take until our address can be
-	// looked up: 50 s. i2pd publishes on its second try after 20 s, or never.
+	// looked up: 40 s. i2pd publishes at once, on its second try 20 s later, or
+	// never.
 	Publish time.Duration
 	// Rest is how long a key is left alone after a session with it has ended:
 	// 15 s. i2pd hands a key that comes back within 5 s its old destination,
@@ -91,7 +92,7 @@ func (t Times) withDefaults() (Times, error) {
 		{&t.Hello, 20 * time.Second}, {&t.Session, 5 * time.Minute},
 		{&t.Connect, 90 * time.Second}, {&t.Dial, 3 * time.Minute},
 		{&t.FirstByte, 90 * time.Second}, {&t.Accept, 30 * time.Second},
-		{&t.Lookup, time.Minute}, {&t.Publish, 50 * time.Second},
+		{&t.Lookup, time.Minute}, {&t.Publish, 40 * time.Second},
 		{&t.Rest, 15 * time.Second},
 		{&t.RetryMin, time.Second}, {&t.RetryMax, 5 * time.Minute},
 		{&t.RedialMin, time.Second}, {&t.RedialMax, 15 * time.Second},

@@ -27,8 +27,9 @@ type endpoint struct {
 	queue   chan *conn // accepted, not yet taken
 
 	mu        sync.Mutex
+	started   bool
 	session   *session // nil while the router is away
-	published bool
+	published bool     // the session's address was looked up
 	conns     map[*conn]struct{}
 }
 
@@ -44,7 +45,9 @@ func newEndpoint(t *Transport, key anon.Secret, keys sam.Keys) *endpoint {
 
 // start takes over a session.
 func (e *endpoint) start(s *session, published bool) {
-	e.session, e.published = s, published
+	e.mu.Lock()
+	e.started, e.session, e.published = true, s, published
+	e.mu.Unlock()
 	e.running.Add(1)
 	go e.keep(s)
 }
@@ -59,11 +62,7 @@ func (e *endpoint) keep(s *session) {
 		if s = e.revive(); s == nil {
 			return
 		}
-		failures++
-		e.serve(s, func() { e.watch(s, failures) })
-		if _, published := e.health(); published {
-			failures = 0
-		}
+		e.serve(s, func() { failures = e.watch(s, failures) })
 	}
 }
 
@@ -125,10 +124,12 @@ func (e *endpoint) current() *session {
 	return e.session
 }
 
-func (e *endpoint) health() (up, published bool) {
+// health says whether Open is over, whether there is a session now, and
+// whether its address was seen published.
+func (e *endpoint) health() (started, up, published bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.session != nil, e.published
+	return e.started, e.session != nil, e.published
 }
 
 // Addr is the hash of our destination.
