@@ -122,6 +122,11 @@ func (c *Control) Lookup(ctx context.Context, name string) (hash [32]byte, err e
 	case <-c.done:
 		return hash, fmt.Errorf("look up: %w", anon.ErrUnavailable)
 	}
+	select {
+	case <-c.done: // nobody reads an answer
+		return hash, fmt.Errorf("look up: %w", anon.ErrUnavailable)
+	default:
+	}
 	answer := c.expect(name)
 	defer c.expect("")
 	if err := c.write("NAMING LOOKUP NAME=" + name); err != nil {
