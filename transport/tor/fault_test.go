@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,6 +93,23 @@ func TestAHangingTorDoesNotHangUs(t *testing.T) {
 	require.NoError(t, tr.Close(), "Close waits for the attempt and must end it")
 }
 
+func TestProbeNoticesATorThatStoppedAnswering(t *testing.T) {
+	f := newFake(t)
+	var stuck atomic.Bool
+	f.answer = func(string) (string, bool) { return "", stuck.Load() }
+	f.start(t)
+	tr := join(t, f)
+	s, err := tr.Probe(within(t))
+	require.NoError(t, err)
+	require.True(t, s.Proven && s.Ready)
+	stuck.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	s, err = tr.Probe(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.False(t, s.Proven || s.Ready)
+}
+
 func TestAnOnionThatIsNeverPublished(t *testing.T) {
 	f := newFake(t)
 	f.answer = func(cmd string) (string, bool) { // no event follows
@@ -128,8 +146,6 @@ func TestDialWaitsForTheNetwork(t *testing.T) {
 	tr := join(t, f)
 	e, err := tr.Open(within(t), identity())
 	require.NoError(t, err)
-	l, _, _ := tr.current()
-	l.bootstrapped.Store(false)
 	f.stop()
 	f.phase = `NOTICE BOOTSTRAP PROGRESS=45 TAG=x SUMMARY="Asking"`
 	f.start(t)

@@ -24,7 +24,7 @@ func (t *Transport) Probe(ctx context.Context) (transport.Status, error) {
 	}
 	s = t.places()
 	s.Version, s.Proven, s.CanHost = l.version, true, l.hosts
-	p, err := l.phase(ctx)
+	p, err := l.askPhase(ctx) // also proves that tor still answers
 	if err != nil {
 		s.Proven, s.Note = false, note(err)
 		return s, fmt.Errorf("probe tor: %w", err)
