@@ -1,12 +1,10 @@
 package i2pnet
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 )
@@ -133,15 +131,15 @@ func exchange(ctx context.Context, addr, id, destination string) error {
 		pause(ctx) // the answer "cannot reach" comes at once
 		return err
 	}
-	word := "are you there?"
+	const word = "are you there?"
 	if _, err := fmt.Fprintf(b, "%s\n", word); err != nil {
 		return fmt.Errorf("write to stream: %w", err)
 	}
-	answer, err := bufio.NewReader(io.LimitReader(b.lines, maxReply)).ReadString('\n')
+	answer, err := b.line()
 	if err != nil {
-		return fmt.Errorf("read from stream: %w", err)
+		return fmt.Errorf("wait for the echo: %w", err)
 	}
-	if strings.TrimSpace(answer) != word {
+	if answer != word {
 		return fmt.Errorf("the echo is %.40q", answer)
 	}
 	return nil
