@@ -52,7 +52,8 @@ type Config struct {
 // Times bounds every wait. A zero field means its default; a negative one is
 // refused.
 type Times struct {
-	// Hello bounds reaching the router and agreeing on a version: 20 s.
+	// Hello bounds reaching the router, agreeing on a version and making a
+	// key, each: 20 s.
 	Hello time.Duration
 	// Session bounds the making of a session, for which the router builds
 	// tunnels: 5 min. i2pd takes 20 s at least.
