@@ -275,8 +275,16 @@ func TestBadNames(t *testing.T) {
 		require.ErrorAs(t, err, &ne, name)
 		require.NoDirExists(t, dir, name)
 	}
-	_, err := Open(Options{Dir: t.TempDir(), Files: []File{{[]string{"a"}, 1, 0}}})
-	require.Error(t, err, "no piece length")
+	for name, o := range map[string]Options{
+		"no piece length": {Files: []File{{[]string{"a"}, 1, 0}}},
+		"too many pieces": {Files: []File{{[]string{"a"}, 1 << 40, 0}}, PieceLength: 1},
+		"overflow":        {Files: []File{{[]string{"a"}, 1<<63 - 1, 1}}, PieceLength: 1 << 62},
+	} {
+		o.Dir = filepath.Join(t.TempDir(), "new")
+		_, err := Open(o)
+		require.Error(t, err, name)
+		require.NoDirExists(t, o.Dir)
+	}
 }
 
 func TestLongNamesHaveAPartName(t *testing.T) {
