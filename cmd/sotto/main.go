@@ -60,7 +60,7 @@ func (a *app) command() *cobra.Command {
 		Short:         "Share files and fetch them over I2P and Tor, and no other way",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return c.Help()
 		},
