@@ -102,7 +102,7 @@ func TestSessionForgotten(t *testing.T) {
 // TestUnpublished: a session whose address cannot be looked up is replaced
 // before anybody sees it.
 func TestUnpublished(t *testing.T) {
-	short := func(c *Config) { c.Times.Publish = 40 * time.Millisecond }
+	short := func(c *Config) { c.Times.Publish = 300 * time.Millisecond }
 	_, priv := samtest.NewKey(7)
 	t.Run("a fresh key each time", func(t *testing.T) {
 		r := router(t)
@@ -171,7 +171,7 @@ func TestUnpublished(t *testing.T) {
 	t.Run("ctx ends it", func(t *testing.T) {
 		r := router(t)
 		r.Unpublished(1000)
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := client(t, r).Open(ctx, identity())
 		require.ErrorIs(t, err, anon.ErrUnavailable)
@@ -292,7 +292,7 @@ func TestSelfDial(t *testing.T) {
 // TestFirstByte: CONNECT OK alone is not believed for long.
 func TestFirstByte(t *testing.T) {
 	r := router(t)
-	short := func(c *Config) { c.Times.FirstByte = 100 * time.Millisecond }
+	short := func(c *Config) { c.Times.FirstByte = 500 * time.Millisecond }
 	a, b := open(t, client(t, r, short)), open(t, client(t, r))
 	silent, err := a.Dial(bounded(t), b.Addr())
 	require.NoError(t, err)
@@ -308,7 +308,7 @@ func TestFirstByte(t *testing.T) {
 	far.Close()
 
 	near, far := join(t, a, b) // lifted by the first byte
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(700 * time.Millisecond)
 	_, err = far.Write([]byte("still there"))
 	require.NoError(t, err)
 	requireRead(t, near, "still there")
