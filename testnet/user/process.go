@@ -48,7 +48,7 @@ type Process struct {
 func (u *User) Start(ctx context.Context, args ...string) (*Process, error) {
 	args = append([]string{"--config", u.config(), "--json", "--verbose"}, args...)
 	args = append(args, "--network", u.Network)
-	cmd := exec.CommandContext(ctx, u.sotto, args...)
+	cmd := exec.CommandContext(ctx, u.desk.Sotto, args...)
 	cmd.Dir = u.Dir
 	cmd.WaitDelay = 10 * time.Second
 	stdout, err := cmd.StdoutPipe()
