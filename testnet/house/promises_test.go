@@ -43,6 +43,21 @@ func TestNoPromiseWithoutATest(t *testing.T) {
 	}
 }
 
+// Every module go.mod requires directly stands in docs/DEPENDENCIES.md, with
+// its version.
+func TestDependenciesAreExplained(t *testing.T) {
+	mod, err := os.ReadFile("../../go.mod")
+	require.NoError(t, err)
+	doc, err := os.ReadFile("../../docs/DEPENDENCIES.md")
+	require.NoError(t, err)
+	direct := regexp.MustCompile(`(?m)^\t(\S+ v\S+)$`).FindAllStringSubmatch(string(mod), -1)
+	require.Greater(t, len(direct), 5)
+	text := strings.Join(strings.Fields(string(doc)), " ")
+	for _, m := range direct {
+		require.Contains(t, text, m[1])
+	}
+}
+
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
