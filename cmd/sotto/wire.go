@@ -137,7 +137,7 @@ func (a *app) open(cfg config.Config, log *slog.Logger) (*networks, error) {
 func newTransport(n anon.Network, cfg config.Config, log *slog.Logger) (transport.Transport, error) {
 	switch n {
 	case anon.I2P:
-		return i2p.New(i2p.Config{SAM: cfg.I2P.SAM, Tunnels: cfg.I2P.Tunnels, Hops: cfg.I2P.UnsafeHops, Logger: log})
+		return i2p.New(i2p.Config{SAM: cfg.I2P.SAM, Tunnels: cfg.I2P.Tunnels, Hops: cfg.I2P.UnsafeHops, Log: log})
 	case anon.Tor:
 		return newTor(cfg, log)
 	}

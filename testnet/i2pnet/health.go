@@ -50,6 +50,9 @@ func (n *Network) Healthy(ctx context.Context) error {
 	return n.client(0).failed(errors.Join(failures...))
 }
 
+// farewell is how long the prober's sessions outlive their streams.
+const farewell = 3 * time.Second
+
 // probe listens on one client and dials it from another until it echoes.
 func (n *Network) probe(ctx context.Context, from, to int) error {
 	dialler, listener := n.client(from), n.client(to)
@@ -77,6 +80,8 @@ func (n *Network) probe(ctx context.Context, from, to int) error {
 	if err := errors.Join(errs[:]...); err != nil {
 		return fmt.Errorf("open sessions: %w", err)
 	}
+	// i2pd 2.45.1 may crash when a session ends together with its streams.
+	defer time.Sleep(farewell)
 	// Its own context: the acceptor must be gone before the session is.
 	ctx, cancel := context.WithCancel(ctx)
 	var accepting sync.WaitGroup

@@ -221,7 +221,7 @@ func TestSaysNothing(t *testing.T) {
 	t.Cleanup(func() { log.SetOutput(before) })
 	r := router(t)
 	logger := slog.New(slog.NewTextHandler(&ours, nil))
-	logged := func(c *Config) { c.Logger = logger }
+	logged := func(c *Config) { c.Log = logger }
 	a, b := open(t, client(t, r, logged)), open(t, client(t, r, logged))
 	join(t, a, b)
 	_, err := a.(transport.Resolver).Resolve(bounded(t), "canary.i2p")

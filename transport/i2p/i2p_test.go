@@ -24,7 +24,7 @@ const patience = 20 * time.Second
 
 // brisk are waits for a router double, which needs no time for tunnels.
 var brisk = Times{
-	Rest: time.Millisecond, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond,
+	Rest: time.Millisecond, Linger: time.Millisecond, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond,
 	RedialMin: 5 * time.Millisecond, RedialMax: 20 * time.Millisecond,
 }
 

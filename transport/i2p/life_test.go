@@ -409,3 +409,18 @@ func TestBackoff(t *testing.T) {
 		require.False(t, b.wait(ctx))
 	})
 }
+
+// The session outlives its streams for a moment, so that the router can take
+// leave of their peers; one that carried nothing ends at once.
+func TestSessionOutlivesItsStreams(t *testing.T) {
+	const linger = 200 * time.Millisecond
+	tr := client(t, router(t), func(c *Config) { c.Times.Linger = linger })
+	a, b := open(t, tr), open(t, tr)
+	join(t, a, b)
+	began := time.Now()
+	require.NoError(t, a.Close())
+	require.GreaterOrEqual(t, time.Since(began), linger)
+
+	idle := open(t, client(t, router(t), func(c *Config) { c.Times.Linger = time.Hour }))
+	require.NoError(t, idle.Close())
+}
