@@ -40,7 +40,7 @@ func rawRate(b *testing.B, network string) float64 {
 	ctx := within(b)
 	open := map[string]func(i int) transport.Transport{
 		"tor": func(int) transport.Transport { return torTransport(b) },
-		"i2p": func(i int) transport.Transport { return i2pTransport(b, i) },
+		"i2p": func(i int) transport.Transport { return i2pTransport(b, 7+i) },
 	}[network]
 	from, to := open(0), open(1)
 	defer from.Close()

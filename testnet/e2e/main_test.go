@@ -12,13 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sotto/testnet"
+	"sotto/testnet/i2pnet"
 	"sotto/testnet/netns"
 	"sotto/testnet/user"
 )
 
-// patience bounds one test. I2P opens a session in 20 to 40 s, and the second
-// time when the first was not published; two cores carry 1 MiB/s over it.
-const patience = 10 * time.Minute
+// patience bounds one wait. I2P opens a session in 20 to 40 s, and the second
+// time when the first was not published; two cores carry 1 MiB/s over it; and
+// i2pd talks to a restarted peer again only after two minutes.
+const patience = 15 * time.Minute
 
 var (
 	lab  *testnet.Lab
@@ -40,7 +42,12 @@ func (r runner) Run() int {
 }
 
 func (r runner) run() (code int, err error) {
-	if lab, err = testnet.New(testnet.Config{Log: os.Stderr}); err != nil {
+	lab, err = testnet.New(testnet.Config{
+		Log: os.Stderr,
+		// Nine clients: two for the transport's own test, seven for users.
+		I2P: i2pnet.Config{Routers: 14},
+	})
+	if err != nil {
 		return 0, err
 	}
 	defer func() {
@@ -55,7 +62,7 @@ func (r runner) run() (code int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("build sotto: %w\n%s", err, out)
 	}
-	desk = &user.Desk{Lab: lab, Sotto: program}
+	desk = &user.Desk{Lab: lab, Sotto: program, Routers: 7}
 	return r.m.Run(), nil
 }
 
@@ -68,7 +75,10 @@ func within(t testing.TB) context.Context {
 // networks runs a test on each network.
 func networks(t *testing.T, test func(t *testing.T, network string)) {
 	for _, n := range []string{"tor", "i2p"} {
-		t.Run(n, func(t *testing.T) { test(t, n) })
+		t.Run(n, func(t *testing.T) {
+			t.Parallel() // both wait more than they work
+			test(t, n)
+		})
 	}
 }
 

@@ -17,6 +17,7 @@ const mib = 1 << 20
 // What a user can do: share a folder, hand the link on, fetch it; interrupted
 // by Ctrl-C, the same command goes on and fetches no verified byte twice.
 func TestShareGetResume(t *testing.T) {
+	t.Parallel()
 	networks(t, func(t *testing.T, network string) {
 		_, magnet, want := share(t, newUser(t, network), 24*mib)
 		bob := newUser(t, network)
@@ -39,6 +40,7 @@ func TestShareGetResume(t *testing.T) {
 
 // A crash loses nothing either: kill -9 in mid-transfer.
 func TestKilledGetResumes(t *testing.T) {
+	t.Parallel()
 	_, magnet, want := share(t, newUser(t, "tor"), 24*mib)
 	bob := newUser(t, "tor")
 	target := filepath.Join(bob.Dir, "downloads")
@@ -63,6 +65,7 @@ func requireOrphansEnd(t *testing.T, owner int) {
 // Killing the router of either side in mid-transfer, and bringing it back:
 // the transfer completes. Our own tor is brought back by sotto itself.
 func TestRouterKilledInMidTransfer(t *testing.T) {
+	t.Parallel()
 	networks(t, func(t *testing.T, network string) {
 		alice, bob := newUser(t, network), newUser(t, network)
 		sharing, magnet, want := share(t, alice, 32*mib)
@@ -95,6 +98,7 @@ func killRouter(t *testing.T, u *user.User, p *user.Process) {
 
 // One link on both networks can be fetched over either.
 func TestOneShareOnBothNetworks(t *testing.T) {
+	t.Parallel()
 	alice := newUser(t, "i2p")
 	require.NoError(t, alice.Join(within(t), "tor"))
 	_, magnet, want := share(t, alice, 3*mib)
@@ -107,6 +111,7 @@ func TestOneShareOnBothNetworks(t *testing.T) {
 
 // A single file, by a torrent file instead of a link.
 func TestSingleFileByTorrentFile(t *testing.T) {
+	t.Parallel()
 	alice, bob := newUser(t, "tor"), newUser(t, "tor")
 	file := filepath.Join(t.TempDir(), "one.bin")
 	require.NoError(t, user.Sample(filepath.Dir(file), 9, []user.File{{Path: "one.bin", Bytes: mib}}))
@@ -124,6 +129,7 @@ func TestSingleFileByTorrentFile(t *testing.T) {
 // The disk fills up in mid-transfer: exit 1 with what to do, nothing lost, and
 // with room the same command completes.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	_, magnet, want := share(t, newUser(t, "tor"), 16*mib)
 	bob := newUser(t, "tor")
 	target := filepath.Join(bob.Dir, "small")

@@ -13,6 +13,8 @@ import (
 	"sotto/transport/transporttest"
 )
 
+// These two are not parallel: they look for goroutines left behind.
+
 // The real transports, over real daemons and behind the guard, keep every
 // promise of package transport.
 func TestTorTransport(t *testing.T) {
@@ -37,7 +39,7 @@ func torTransport(t testing.TB) transport.Transport {
 func TestI2PTransport(t *testing.T) {
 	transporttest.Run(t, transporttest.Factory{
 		Make: func(t *testing.T) (a, b transport.Transport) {
-			return i2pTransport(t, 0), i2pTransport(t, 1)
+			return i2pTransport(t, 7), i2pTransport(t, 8)
 		},
 		OpenTimeout: 5 * time.Minute, DialTimeout: 3 * time.Minute, Prompt: 30 * time.Second, CloseTimeout: time.Minute,
 		Slow: true, LazyDial: true, OwnsSockets: true, Greetings: 16, Streams: 4, StreamBytes: mib / 4,

@@ -22,6 +22,8 @@ type Desk struct {
 	Lab *testnet.Lab
 	// Sotto is the program.
 	Sotto string
+	// Routers is how many of the lab's I2P routers users get; 0 means all.
+	Routers int
 
 	routers atomic.Int32
 }
@@ -68,7 +70,11 @@ func (u *User) Join(ctx context.Context, network string) error {
 		if err != nil {
 			return err
 		}
-		u.Router = int(u.desk.routers.Add(1)-1) % i2p.Clients()
+		routers := u.desk.Routers
+		if routers == 0 {
+			routers = i2p.Clients()
+		}
+		u.Router = int(u.desk.routers.Add(1)-1) % routers
 		u.lines = append(u.lines, "[i2p]", fmt.Sprintf("sam = %q", i2p.SAM(u.Router)))
 	default:
 		return fmt.Errorf("the laboratory has no network %q", network)
