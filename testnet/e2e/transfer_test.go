@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,28 +39,42 @@ func TestShareGetResume(t *testing.T) {
 	})
 }
 
-// A crash loses nothing either: kill -9 in mid-transfer.
+// A crash loses nothing either: a fault in a library ends the worker and is
+// explained, the death of the parent ends the worker, and kill -9 of the
+// worker leaves no tor behind.
 func TestKilledGetResumes(t *testing.T) {
 	t.Parallel()
-	_, magnet, want := share(t, newUser(t, "tor"), 24*mib)
+	_, magnet, want := share(t, newUser(t, "tor"), 48*mib)
 	bob := newUser(t, "tor")
 	target := filepath.Join(bob.Dir, "downloads")
-	first := start(t, bob, "get", "-o", target, magnet)
-	half, err := first.Await(within(t), user.Reaches(0.3))
-	require.NoError(t, err)
-	require.NoError(t, first.Kill())
-	first.Wait()
-	requireOrphansEnd(t, first.PID())
-
+	var kept user.Event
+	for i, end := range []func(*user.Process) error{
+		(*user.Process).Crash, (*user.Process).KillParent, (*user.Process).Kill,
+	} {
+		get := start(t, bob, "get", "-o", target, magnet)
+		var err error
+		kept, err = get.Await(within(t), user.Reaches(0.2*float64(i+1)))
+		require.NoError(t, err)
+		worker := get.PID()
+		require.NoError(t, end(get))
+		code := get.Wait()
+		requireEnds(t, worker)
+		if i == 0 {
+			require.Equal(t, 1, code, get.Said())
+			require.Contains(t, get.Said(), "verified data is kept")
+		}
+	}
 	done := finish(t, start(t, bob, "get", "-o", target, magnet), want)
-	require.LessOrEqual(t, done.Received, done.Done-half.Done, "verified bytes were fetched twice")
+	require.LessOrEqual(t, done.Received, done.Done-kept.Done, "verified bytes were fetched twice")
 }
 
-// The tor that sotto started must not outlive it.
-func requireOrphansEnd(t *testing.T, owner int) {
+// requireEnds waits for a worker and for the tor that it owns.
+func requireEnds(t *testing.T, worker int) {
 	t.Helper()
-	require.Eventually(t, func() bool { return len(childrenNamed(owner, "tor")) == 0 },
-		time.Minute, 200*time.Millisecond, "tor outlives its sotto")
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", worker)) // not even a zombie has one
+		return err != nil && len(user.Children(worker, "tor")) == 0
+	}, time.Minute, 200*time.Millisecond, "sotto's worker or its tor outlives it")
 }
 
 // Killing the router of either side in mid-transfer, and bringing it back:
@@ -89,7 +104,7 @@ func killRouter(t *testing.T, u *user.User, p *user.Process) {
 		require.NoError(t, net.Restart(within(t), u.Router))
 		return
 	}
-	children := childrenNamed(p.PID(), "tor")
+	children := user.Children(p.PID(), "tor")
 	require.Len(t, children, 1, "sotto has one tor")
 	tor, err := os.FindProcess(children[0])
 	require.NoError(t, err)
