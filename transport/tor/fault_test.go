@@ -3,7 +3,6 @@ package tor
 import (
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -65,11 +64,12 @@ func TestSocksPortIsAnHTTPServer(t *testing.T) {
 	tr, err := New(cfg)
 	require.NoError(t, err)
 	defer tr.Close()
-	e, err := tr.Open(within(t), identity())
-	require.NoError(t, err)
-	_, err = e.Dial(within(t), e.Addr())
-	require.Error(t, err)
-	require.True(t, errors.Is(err, anon.ErrProtocol) || errors.Is(err, anon.ErrUnavailable), "%v", err)
+	_, err = tr.Open(within(t), identity())
+	require.ErrorIs(t, err, anon.ErrUnavailable)
+	s, err := tr.Probe(within(t))
+	require.ErrorIs(t, err, anon.ErrUnavailable)
+	require.ErrorContains(t, err, "SOCKS port")
+	require.False(t, s.Proven)
 }
 
 func TestNobodyAtTheControlPort(t *testing.T) {
