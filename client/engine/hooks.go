@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/anacrolix/torrent"
+	"github.com/anacrolix/torrent/types/infohash"
 	pp "github.com/anacrolix/torrent/peer_protocol"
 )
 
@@ -56,7 +57,7 @@ func newHooks() *hooks { return &hooks{peers: make(map[*torrent.Peer]*ledger)} }
 
 func (h *hooks) callbacks() torrent.Callbacks {
 	return torrent.Callbacks{
-		CompletedHandshake: func(c *torrent.PeerConn, ih torrent.InfoHash) {
+		CompletedHandshake: func(c *torrent.PeerConn, ih infohash.T) {
 			defer h.guard("handshake callback")
 			h.greeted(c.RemoteAddr, ih)
 		},
