@@ -88,7 +88,7 @@ func (r runner) run() (code int, err error) {
 	if wall, err = sink.Start(lab.Dir()); err != nil {
 		return 0, err
 	}
-	defer wall.Close()
+	defer func() { wall.Close() }() // a test may have put up another
 	return r.m.Run(), nil
 }
 

@@ -133,5 +133,5 @@ func traceRole(t *testing.T, name string, args ...string) []call {
 	cmd := exec.CommandContext(within(t), line[0], append(line[1:], args...)...)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	return readTrace(t, file, cmd.Process.Pid)
+	return readTrace(t, file)
 }
