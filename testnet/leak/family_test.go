@@ -1,12 +1,13 @@
 package leak
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,61 +19,64 @@ func family(t *testing.T, pid int) []int {
 	t.Helper()
 	all := []int{pid}
 	for i := 0; i < len(all); i++ {
-		stats, err := filepath.Glob("/proc/[0-9]*/stat")
-		require.NoError(t, err)
-		for _, path := range stats {
-			raw, err := os.ReadFile(path)
-			if err != nil {
-				continue // it has ended
-			}
-			// pid (name) state parent …
-			var child, parent int
-			var state string
-			head, rest, _ := strings.Cut(string(raw), " (sotto) ")
-			if n, _ := fmt.Sscan(rest, &state, &parent); n == 2 && parent == all[i] {
-				_, err := fmt.Sscan(head, &child)
-				require.NoError(t, err)
-				all = append(all, child)
-			}
-		}
+		all = append(all, children(t, all[i], "sotto")...)
 	}
 	return all
 }
 
-// requireUnixOnly looks at what a running sotto holds: nothing but unix
-// sockets, and so no listener that anybody outside could reach.
-func requireUnixOnly(t *testing.T, pid int) {
+// children returns the running processes of that name that another started.
+func children(t *testing.T, parent int, name string) (found []int) {
 	t.Helper()
-	sockets := 0
-	for _, p := range family(t, pid) {
-		held, err := census.Of(p)
-		require.NoError(t, err)
-		sockets += len(held)
-		for _, s := range held {
-			require.Equal(t, census.Unix, s.Kind, census.Summary(held))
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	require.NoError(t, err)
+	for _, path := range stats {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		// pid (name) state parent …
+		var pid, of int
+		var state string
+		head, rest, _ := strings.Cut(string(raw), " ("+name+") ")
+		if n, _ := fmt.Sscan(rest, &state, &of); n == 2 && of == parent && state != "Z" {
+			_, err := fmt.Sscan(head, &pid)
+			require.NoError(t, err)
+			found = append(found, pid)
 		}
 	}
-	require.Positive(t, sockets, "a sotto that holds no socket has no router")
+	return found
 }
 
-// torOf returns the tor that a sotto started, by what its command line says.
+// requireUnixOnly looks at what a running sotto holds: nothing but unix
+// sockets, and so no listener that anybody outside could reach. A socket that
+// is made or closed while the census looks is in no table; one that stays so
+// is a failure.
+func requireUnixOnly(t *testing.T, pid int) {
+	t.Helper()
+	var held []census.Socket
+	unknown := func(s census.Socket) bool { return s.Kind == census.Unknown }
+	require.Eventually(t, func() bool {
+		held = nil
+		for _, p := range family(t, pid) {
+			of, err := census.Of(p)
+			require.NoError(t, err)
+			held = append(held, of...)
+		}
+		return !slices.ContainsFunc(held, unknown)
+	}, patience, 50*time.Millisecond, "a socket of no known kind")
+	require.NotEmpty(t, held, "a sotto that holds no socket has no router")
+	for _, s := range held {
+		require.Equal(t, census.Unix, s.Kind, census.Summary(held))
+	}
+}
+
+// torOf returns the one tor that a sotto started.
 func torOf(t *testing.T, owner int) int {
 	t.Helper()
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	require.NoError(t, err)
+	var tors []int
 	for _, p := range family(t, owner) {
-		mark := fmt.Appendf(nil, "\x00__OwningControllerProcess\x00%d\x00", p)
-		for _, path := range lines {
-			line, err := os.ReadFile(path)
-			if err != nil || !bytes.Contains(line, mark) {
-				continue
-			}
-			var pid int
-			_, err = fmt.Sscanf(path, "/proc/%d/cmdline", &pid)
-			require.NoError(t, err)
-			return pid
-		}
+		tors = append(tors, children(t, p, "tor")...)
 	}
-	require.FailNow(t, "sotto has no tor")
-	return 0
+	require.Len(t, tors, 1)
+	return tors[0]
 }
