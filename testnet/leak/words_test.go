@@ -53,10 +53,15 @@ func found(text string, words []string) []string {
 	return in
 }
 
-// The log of a share and a get over Tor, at the level that users see with
-// --verbose: what goes to standard error while --json keeps all else on
+// At the level that users see with --verbose.
+func TestNoLinkableWordsInLogs(t *testing.T) {
+	t.Run("tor", logsOnTor)
+	t.Run("memory", logsOnMemory)
+}
+
+// logsOnTor: the log of a share and a get over Tor is what goes to standard error while --json keeps all else on
 // standard output.
-func TestNoLinkableWordsInLogsOnTor(t *testing.T) {
+func logsOnTor(t *testing.T) {
 	silent(t)
 	aliceUser, bob := newUser(t), newUser(t)
 	alice := share(t, aliceUser, "peregrine-album", canary...)
@@ -71,9 +76,9 @@ func TestNoLinkableWordsInLogsOnTor(t *testing.T) {
 	}
 }
 
-// The same without the handler that scrubs: our own words must be clean by
+// logsOnMemory: the same without the handler that scrubs: our own words must be clean by
 // themselves.
-func TestNoLinkableWordsInLogsOnMemory(t *testing.T) {
+func logsOnMemory(t *testing.T) {
 	folder, dir := filepath.Join(t.TempDir(), "peregrine-album"), t.TempDir()
 	require.NoError(t, user.Sample(folder, 4, canary))
 	cmd := role(within(t), "role-memory", folder, dir)
