@@ -166,7 +166,7 @@ func TestForeignThingsAreLeftAlone(t *testing.T) {
 		"link out":              func(t *testing.T, a string) { require.NoError(t, os.Symlink("/etc/passwd", a)) },
 		"link inside":           func(t *testing.T, a string) { require.NoError(t, os.Symlink("other", a)) },
 		"part is a link":        func(t *testing.T, a string) { require.NoError(t, os.Symlink("/etc/passwd", a+partSuffix)) },
-		"pipe":                  func(t *testing.T, a string) { require.NoError(t, syscall.Mkfifo(a, 0o644)) },
+		"pipe":                  func(t *testing.T, a string) { require.NoError(t, special(a)) },
 		"folder is a link": func(t *testing.T, a string) {
 			require.NoError(t, os.Remove(filepath.Dir(a)))
 			require.NoError(t, os.Symlink(t.TempDir(), filepath.Dir(a)))
