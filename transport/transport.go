@@ -50,7 +50,8 @@ type Endpoint interface {
 	// a *anon.LeakError and no byte leaves. A router that is away wraps
 	// anon.ErrUnavailable, a remote that is away anon.ErrUnreachable. Some
 	// networks report success before the remote has answered, so the caller
-	// needs a deadline of its own for the first bytes.
+	// needs a deadline of its own for the first bytes. LocalAddr and
+	// RemoteAddr of every connection are anon.Addr, never a socket's.
 	Dial(ctx context.Context, to anon.Addr) (net.Conn, error)
 
 	// Accept waits for an inbound stream. It returns soon after ctx is done

@@ -113,12 +113,14 @@ func (g *Guard) Open(ctx context.Context, id anon.Identity) (transport.Endpoint,
 		g.router.forget()
 		return nil, err
 	}
-	if a := e.Addr(); a.On() != g.network || a.IsUnknown() {
-		return nil, errors.Join(g.leak("open", &finding{"an address on " + g.network.String(), a.String()}), e.Close())
-	}
-	if _, err := g.router.proven(ctx, false); err != nil {
+	st, err := g.router.proven(ctx, false)
+	if err != nil {
 		g.refused.Add(1)
 		return nil, errors.Join(fmt.Errorf("guard: open: %w", err), e.Close())
+	}
+	// Only an endpoint that cannot be dialled may have no address.
+	if a := e.Addr(); a.On() != g.network || a.IsUnknown() && st.CanHost {
+		return nil, errors.Join(g.leak("open", &finding{"an address on " + g.network.String(), a.String()}), e.Close())
 	}
 	return wrap(&endpoint{guard: g, inner: e}), nil
 }

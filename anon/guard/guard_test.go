@@ -306,3 +306,18 @@ func TestParseAddrChecksTheTransport(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, there, a)
 }
+
+// An endpoint may have no address only where the router must not host.
+func TestOpenWithoutAnAddress(t *testing.T) {
+	f := newFake(t)
+	f.addr = anon.Unknown(anon.Tor)
+	f.status.CanHost = false
+	g := guard.New(f, guard.Options{})
+	e, err := g.Open(t.Context(), anon.Identity{Network: anon.Tor, Label: "x"})
+	require.NoError(t, err)
+	require.True(t, e.Addr().IsUnknown())
+
+	f.status.CanHost = true
+	_, err = guard.New(f, guard.Options{}).Open(t.Context(), anon.Identity{Network: anon.Tor, Label: "x"})
+	requireLeak(t, err)
+}

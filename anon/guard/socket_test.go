@@ -169,6 +169,43 @@ func TestAcceptedSocket(t *testing.T) {
 	}
 }
 
+// TestMemoryOwnsNoSocket: on the memory network a socket of any kind is a leak,
+// even one to a place the status names.
+func TestMemoryOwnsNoSocket(t *testing.T) {
+	router, name := listen(t, "tcp", "127.0.0.1:0")
+	swallow(t, router)
+	c, err := dialer(t, router)()
+	require.NoError(t, err)
+	inMemory, _ := net.Pipe()
+	remote := anon.MemoryAddr([32]byte{1})
+	for _, k := range []struct {
+		name string
+		conn net.Conn
+		ok   bool
+	}{
+		{"no socket", unwired{inMemory, remote}, true},
+		{"a wired one", wired{c, remote, c}, false},
+		{"a bare one", liar{c.(*net.TCPConn), remote}, false},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			f := newFake(t)
+			f.network, f.addr, f.status.Peers = anon.Memory, anon.MemoryAddr([32]byte{2}), []string{name}
+			f.dial = func() (net.Conn, error) { return k.conn, nil }
+			g := guard.New(f, guard.Options{})
+			e, err := g.Open(t.Context(), anon.Identity{Network: anon.Memory, Label: anon.NewLabel()})
+			require.NoError(t, err)
+			_, err = e.Dial(t.Context(), remote)
+			if k.ok {
+				require.NoError(t, err)
+				require.NoError(t, g.Audit())
+				return
+			}
+			requireLeak(t, err)
+			require.EqualValues(t, 1, g.Leaks())
+		})
+	}
+}
+
 // TestListeningEndIsNoRouter: what an accepted socket may have, a dialled one
 // may not.
 func TestListeningEndIsNoRouter(t *testing.T) {

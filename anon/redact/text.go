@@ -24,6 +24,7 @@ type rule struct {
 // before the hash in it. Patterns rather err on the side of hiding too much.
 var rules = []rule{
 	{re(`(?i)\b(?:magnet|urn):[^\s"']+`), "[link]", nil},
+	{re(`(?i)\bfile:[^"'\n]*`), "[path]", nil},
 	{re(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]*`), "[url]", nil},
 	{re(`(?i)\b(info_?hash|peer_?id|key|passkey|auth|token|ip|xt|dn|tr)=[^&\s"']+`), "$1=[hidden]", nil},
 	// Raw bytes as %q, as %v and in a query.
@@ -33,26 +34,27 @@ var rules = []rule{
 	{re(`(?i)\blookup [^\s:]+`), "lookup [host]", nil},
 	// A path has spaces in it more often than not, and then its end cannot be
 	// told: it runs on to a quote, a colon with a space, or the end of the line.
-	{re(`(?m)(^|[\s"'` + "`" + `(\[{<=:,;|])(?:~?/[^\s/]|~?/\.?/|[A-Za-z]:[\\/]|\\\\)(?:[^"'` + "`" + `:\n]|:[^\s])*`), "$1[path]", nil},
-	{re(`-[A-Za-z][A-Za-z~][0-9A-Za-z]{4}-[^\s"']{12}`), "[peer id]", nil},
+	{re(`(?m)(^|[^\w/~])(?:~?/[^\s/]|~?/\.?/|[A-Za-z]:[\\/]|\\\\)(?:[^"'` + "`" + `:\n]|:[^\s]|'[0-9A-Za-z])*`), "$1[path]", nil},
+	{re(`-[A-Za-z][A-Za-z~][0-9A-Za-z]{4}-[^\s"']{12,48}`), "[peer id]", nil},
 	{re(`[0-9A-Fa-f]{32,}`), "[hash]", nil},
 	{re(`[A-Za-z0-9~_+-]{32,}={0,3}`), "[token]", nil},
 	{re(`[A-Za-z0-9+/]{40,}={0,3}`), "[token]", nil},
 	{re(`\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?(?:%[0-9A-Za-z._-]+)?(?:\]:\d+|\])?`), "[ip]", notIPv6},
 	{re(`\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?`), "[ip]", nil},
-	{re(`(?i)\b(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]+:\d{1,5}\b`), "[host]", isSource},
+	// Hosts, file names and, alas, Go's types.
+	{re(`(?i)\b(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]+\b(?::\d{1,5}\b)?`), "[name]", isSource},
 }
 
 func re(s string) *regexp.Regexp { return regexp.MustCompile(s) }
 
-// notIPv6 keeps times of day and the like: what has neither a run of zeros
-// nor eight groups is no address.
+// notIPv6 keeps times of day and the like. What has six groups and is no
+// address is that of a network card.
 func notIPv6(m string) bool {
 	if strings.Contains(m, "::") {
 		return false
 	}
 	_, err := netip.ParseAddr(strings.Trim(m, "[]"))
-	return err != nil && strings.Count(m, ":") < 6
+	return err != nil && strings.Count(m, ":") < 5
 }
 
 // isSource keeps file.go:123.
@@ -63,10 +65,9 @@ func isSource(m string) bool {
 
 // Text returns s without what links a user to a place, a torrent or a file:
 // IP addresses, onion and I2P names, destinations, hashes, peer ids, keys in
-// queries, URLs, host names with a port and absolute paths, each replaced by
-// its kind in brackets. It hides too much rather than too little, but it
-// cannot know a plain name: whoever logs one must not. At most MaxText bytes
-// are kept.
+// queries, URLs, dotted names and absolute paths, each replaced by its kind in
+// brackets. It hides too much rather than too little, but it cannot know a
+// plain name: whoever logs one must not. At most MaxText bytes are kept.
 func Text(s string) string {
 	s = clip(s)
 	if !suspicious(s) {

@@ -37,6 +37,11 @@ func newSynthetic() synthetic {
 	return synthetic(netip.AddrPortFrom(netip.AddrFrom16(a), anon.DefaultPort).String())
 }
 
+func isSynthetic(s string) bool {
+	ap, err := netip.ParseAddrPort(s)
+	return err == nil && syntheticNet.Contains(ap.Addr())
+}
+
 // onlySynthetic is a block list that blocks every address that we did not
 // make up, so that not even the library's own checks let one through.
 type onlySynthetic struct{}

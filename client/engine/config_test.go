@@ -10,6 +10,7 @@ import (
 	"github.com/anacrolix/torrent/mse"
 	"github.com/stretchr/testify/require"
 
+	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/transport/memory"
 )
@@ -119,6 +120,19 @@ func TestEncryption(t *testing.T) {
 		require.Equal(t, rc4, got.selects(plain|rc4))
 		require.Equal(t, rc4, got.selects(rc4))
 	}
+}
+
+// An endpoint that cannot be dialled has no address, but a network.
+func TestDialOnlyEndpoint(t *testing.T) {
+	s := newSample(t, 16<<10, 100)
+	n := memory.New(memory.Options{})
+	us, seedEnd := open(t, n), open(t, n)
+	s.seeder(t, seedEnd)
+	o := s.options(t, us, t.TempDir())
+	o.Endpoint = onNetwork{us, anon.Unknown(anon.Memory)}
+	get := start(t, o)
+	get.AddPeers([]anon.Addr{seedEnd.Addr()})
+	within(t, get.Done(), get)
 }
 
 func TestOpenRefuses(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/anacrolix/torrent"
 	pp "github.com/anacrolix/torrent/peer_protocol"
+	"github.com/anacrolix/torrent/types/infohash"
 )
 
 const (
@@ -56,7 +57,7 @@ func newHooks() *hooks { return &hooks{peers: make(map[*torrent.Peer]*ledger)} }
 
 func (h *hooks) callbacks() torrent.Callbacks {
 	return torrent.Callbacks{
-		CompletedHandshake: func(c *torrent.PeerConn, ih torrent.InfoHash) {
+		CompletedHandshake: func(c *torrent.PeerConn, ih infohash.T) {
 			defer h.guard("handshake callback")
 			h.greeted(c.RemoteAddr, ih)
 		},

@@ -204,7 +204,11 @@ func TestUnknownAddressIsALeak(t *testing.T) {
 	s := newSample(t, 16<<10, 40<<10)
 	us := open(t, memory.New(memory.Options{}))
 	get := start(t, s.options(t, us, t.TempDir()))
-	for _, a := range []string{"192.0.2.1:80", "[100::1:2:3:4]:6881", "example.com:80", ""} {
+	forgotten := string(newSynthetic())
+	_, err := get.door.Dial(t.Context(), forgotten)
+	require.ErrorIs(t, err, anon.ErrLeak)
+	require.NoError(t, get.Err(), "refused, but nobody's fault")
+	for _, a := range []string{"192.0.2.1:80", "[2001:db8::1]:6881", "example.com:80", ""} {
 		_, err := get.door.Dial(t.Context(), a)
 		require.ErrorIs(t, err, anon.ErrLeak, a)
 	}

@@ -36,6 +36,14 @@ func TestOwnPanicEndsTheTorrent(t *testing.T) {
 	require.Equal(t, "boom", <-told)
 }
 
+// The caller's check sees a stranger's bytes; its panic is not the end either.
+func TestPanicInCheckEndsTheTorrent(t *testing.T) {
+	s := newSample(t, 16<<10, 40<<10)
+	o := s.options(t, open(t, memory.New(memory.Options{})), t.TempDir())
+	o.CheckInfo = func([]byte) error { panic("boom") }
+	require.ErrorIs(t, endsWith(t, start(t, o)), errPanicked)
+}
+
 const crashDir = "SOTTO_TEST_CRASH_DIR"
 
 // TestLibraryPanic shows what a panic in a goroutine of the library does: the

@@ -12,6 +12,9 @@ import (
 	"sotto/client/engine/disk"
 )
 
+// maxPieceLength in bytes keeps the library's 32-bit sums from overflowing.
+const maxPieceLength = 1 << 30
+
 // tick is how often stalled peers are dropped and lost ones tried again.
 const tick = 5 * time.Second
 
@@ -43,12 +46,20 @@ func (t *Torrent) run(ctx context.Context) {
 
 // work brings the torrent from nothing to done.
 func (t *Torrent) work(ctx context.Context) error {
+	defer t.guard("work")
 	info, err := t.metadata(ctx)
 	if err != nil {
 		return err
 	}
+	if info.PieceLength > maxPieceLength {
+		return errors.New("read metadata: pieces too long")
+	}
+	files := layout(info)
+	if len(files) == 0 {
+		return errors.New("read metadata: no files")
+	}
 	data, err := disk.Open(disk.Options{
-		Dir: t.opts.Dir, Files: layout(info), PieceLength: info.PieceLength,
+		Dir: t.opts.Dir, Files: files, PieceLength: info.PieceLength,
 		ReadOnly: t.opts.ReadOnly, OnError: t.fail,
 	})
 	if err != nil {

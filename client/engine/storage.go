@@ -19,22 +19,22 @@ func (noStorage) OpenTorrent(context.Context, *metainfo.Info, metainfo.Hash) (st
 	return storage.TorrentImpl{}, errors.New("no storage but the torrent's own")
 }
 
-// layout translates an info dictionary into files and their places.
+// layout translates an info dictionary into files and their places. A torrent
+// of one file has it named by name alone; version 2 spells that as a tree of
+// one entry (BEP 52). What is malformed becomes a name that disk refuses.
 func layout(info *metainfo.Info) []disk.File {
 	var files []disk.File
 	name := info.BestName()
 	for fi := range info.UpvertedFilesIter() {
-		names := fi.BestPath()
-		// A torrent of one file has it named by name alone; version 2 spells
-		// that as a tree of one entry (BEP 52).
-		if single := len(names) == 1 && names[0] == name && !info.IsDir(); len(names) == 0 || single {
-			names = nil
+		path := fi.BestPath()
+		names := append([]string{name}, path...)
+		switch {
+		case info.HasV2() && len(path) == 1 && path[0] == name && info.FileTree.NumEntries() == 1:
+			names = names[:1]
+		case len(path) == 0 && (info.HasV2() || info.IsDir()):
+			names = append(names, "")
 		}
-		files = append(files, disk.File{
-			Path:   append([]string{name}, names...),
-			Length: fi.Length,
-			Offset: fi.TorrentOffset,
-		})
+		files = append(files, disk.File{Path: names, Length: fi.Length, Offset: fi.TorrentOffset})
 	}
 	return files
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -101,7 +100,7 @@ func TestBuildRefuses(t *testing.T) {
 			require.NoError(t, os.Symlink("/etc", filepath.Join(root, "a")))
 		}, "a: symbolic links are not shared"},
 		{"a pipe", func(t *testing.T, root string) {
-			require.NoError(t, syscall.Mkfifo(filepath.Join(root, "a"), 0o600))
+			require.NoError(t, special(filepath.Join(root, "a")))
 		}, "a: special files are not shared"},
 		{"twins", func(t *testing.T, root string) {
 			require.NoError(t, os.WriteFile(filepath.Join(root, "a"), []byte("x"), 0o600))
@@ -156,7 +155,7 @@ func TestBuildNoticesChanges(t *testing.T) {
 			if err := os.Remove(p); err != nil {
 				return err
 			}
-			return syscall.Mkfifo(p, 0o600)
+			return special(p)
 		},
 	}
 	for name, change := range changes {
@@ -215,15 +214,17 @@ func TestPieceLength(t *testing.T) {
 	require.ErrorContains(t, err, "too much data")
 }
 
+func noDevice(path string) bool { return !slices.ContainsFunc(strings.Split(path, "/"), isDevice) }
+
 func TestBuildIsReadBack(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		names := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-m]{1,4}(/[n-z]{1,3}){0,2}`), 1, 6, rapid.ID[string]).Draw(r, "names")
+		names := rapid.SliceOfNDistinct(rapid.StringMatching(`[a-m]{1,4}(/[n-z]{1,3}){0,2}`).Filter(noDevice), 1, 6, rapid.ID[string]).Draw(r, "names")
 		root, err := os.MkdirTemp(t.TempDir(), "n")
 		require.NoError(t, err)
 		want := map[string]int64{}
 		for i, name := range names {
 			path := filepath.Join(root, name)
-			if os.MkdirAll(filepath.Dir(path), 0o700) != nil || isDevice(filepath.Base(path)) {
+			if os.MkdirAll(filepath.Dir(path), 0o700) != nil {
 				continue // a file of an earlier name is in the way
 			}
 			size := rapid.IntRange(0, 40_000).Draw(r, "size")

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	benc "github.com/anacrolix/torrent/bencode"
@@ -138,7 +137,7 @@ func TestOpen(t *testing.T) {
 	_, err = Open(dir)
 	require.ErrorContains(t, err, "not a regular file")
 	fifo := filepath.Join(dir, "fifo")
-	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	require.NoError(t, special(fifo))
 	_, err = Open(fifo)
 	require.ErrorContains(t, err, "not a regular file")
 

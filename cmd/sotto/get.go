@@ -23,7 +23,9 @@ func (a *app) getCommand() *cobra.Command {
 The data is verified and left in the folder. Interrupted, the same command goes
 on where it stopped.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return a.get(c.Context(), args[0], dir) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.supervised(func() error { return a.get(c.Context(), args[0], dir) })
+		},
 	}
 	c.Flags().StringVarP(&dir, "output", "o", "", "folder to put the data in (default: download_dir of the configuration, else here)")
 	a.networkFlag(c)

@@ -3,8 +3,9 @@ package main
 import (
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ func (a *app) inspect(arg string) error {
 // their mistake, not the file's.
 func openLink(arg string) (*metainfo.Link, error) {
 	link, err := metainfo.Open(arg)
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &usageError{fmt.Errorf("%q is neither a magnet link nor a file", metainfo.Printable(arg, maxSentence))}
 	}
 	return link, err

@@ -28,6 +28,8 @@ func main() {
 type app struct {
 	out        io.Writer // results: what a script reads
 	err        io.Writer // everything else
+	args       []string  // the command line without the program
+	worker     bool      // we are the child of supervise
 	json       bool
 	verbose    bool
 	configPath string
@@ -37,14 +39,18 @@ type app struct {
 // run is main without the process around it. The first interrupt ends ctx and
 // every subcommand cleans up.
 func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
-	a := &app{out: stdout, err: stderr}
+	a := &app{out: stdout, err: stderr, args: args}
 	root := a.command()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	var worker *workerEnded
+	switch {
+	case err == nil:
 		return exitOK
+	case errors.As(err, &worker):
+		return worker.code
 	}
 	m := explain(err)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -60,9 +66,17 @@ func (a *app) command() *cobra.Command {
 		Short:         "Share files and fetch them over I2P and Tor, and no other way",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return c.Help()
+		},
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if !a.worker {
+				return nil
+			}
+			ctx, err := work(c.Context())
+			c.SetContext(ctx)
+			return err
 		},
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
@@ -70,6 +84,8 @@ func (a *app) command() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration file (default: sotto/sotto.toml in your configuration folder)")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one object a line")
+	flags.BoolVar(&a.worker, workerFlag, false, "")
+	flags.MarkHidden(workerFlag)
 	flags.BoolVar(&a.verbose, "verbose", false, "log what happens, without addresses or names")
 	root.AddCommand(a.shareCommand(), a.getCommand(), a.inspectCommand(), a.doctorCommand(), a.demoCommand())
 	for _, c := range root.Commands() {

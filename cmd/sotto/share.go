@@ -21,7 +21,9 @@ Prints a magnet link on standard output. The service is new each time: the link
 stops working when sotto stops. With both networks in one link, whoever has it
 knows that both addresses are yours; use --network to share on one.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return a.share(c.Context(), args[0], torrent) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.supervised(func() error { return a.share(c.Context(), args[0], torrent) })
+		},
 	}
 	c.Flags().StringVar(&torrent, "torrent", "", "also write a torrent file")
 	a.networkFlag(c)
@@ -42,11 +44,18 @@ func (a *app) share(ctx context.Context, path, torrent string) error {
 		defer stop()
 		var failed error
 		c.Report = func(e client.Event) {
-			show(e)
-			if s, ok := e.(client.Sharing); ok {
-				if failed = a.announce(s, torrent); failed != nil {
+			s, sharing := e.(client.Sharing)
+			if sharing && torrent != "" {
+				// Before the event: whoever waits for it looks for the file.
+				if err := os.WriteFile(torrent, s.Link.Torrent(), 0o644); err != nil {
+					failed = fmt.Errorf("write torrent file: %w", err)
 					stop()
+					return
 				}
+			}
+			show(e)
+			if sharing {
+				a.announce(s)
 			}
 		}
 		err := c.Share(ctx, path)
@@ -58,16 +67,11 @@ func (a *app) share(ctx context.Context, path, torrent string) error {
 }
 
 // announce tells the user where the share is to be had.
-func (a *app) announce(s client.Sharing, torrent string) error {
-	if torrent != "" {
-		if err := os.WriteFile(torrent, s.Link.Torrent(), 0o644); err != nil {
-			return fmt.Errorf("write torrent file: %w", err)
-		}
+func (a *app) announce(s client.Sharing) {
+	if a.json {
+		return
 	}
-	if !a.json {
-		fmt.Fprintf(a.err, "sharing %s, %d %s, on %s; Ctrl-C stops\n",
-			size(s.Info.Length), len(s.Info.Files), plural(len(s.Info.Files), "file"), join(s.Networks))
-		fmt.Fprintln(a.out, s.Link.Magnet())
-	}
-	return nil
+	fmt.Fprintf(a.err, "sharing %s, %d %s, on %s; Ctrl-C stops\n",
+		size(s.Info.Length), len(s.Info.Files), plural(len(s.Info.Files), "file"), join(s.Networks))
+	fmt.Fprintln(a.out, s.Link.Magnet())
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/adrg/xdg"
 	"github.com/spf13/cobra"
@@ -33,7 +35,10 @@ func (a *app) load() (config.Config, error) {
 		path = filepath.Join(xdg.ConfigHome, "sotto", "sotto.toml")
 	}
 	cfg, err := config.Load(path)
-	if a.configPath == "" && errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		if a.configPath != "" {
+			return cfg, &usageError{err}
+		}
 		err = nil
 	}
 	if cfg.StateDir == "" {
@@ -77,6 +82,31 @@ func (a *app) wanted() ([]anon.Network, error) {
 // networks are the transports of one run, each behind its guard.
 type networks struct {
 	transports []transport.Transport
+	guards     []*guard.Guard
+
+	stop context.CancelFunc // ends audit; nil before it runs
+	gone chan struct{}
+}
+
+// auditEvery is how often the kernel is asked again where the open
+// connections lead.
+const auditEvery = 10 * time.Second
+
+// audit runs until ctx is done. A guard that finds a leak closes it, logs it
+// and refuses everything from then on, which ends the transfer.
+func (ns *networks) audit(ctx context.Context) {
+	tick := time.NewTicker(auditEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, g := range ns.guards {
+			g.Audit()
+		}
+	}
 }
 
 // open makes the transports that are wanted. It starts no router and talks to
@@ -92,15 +122,22 @@ func (a *app) open(cfg config.Config, log *slog.Logger) (*networks, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("set up %s: %w", n, err), ns.close())
 		}
-		ns.transports = append(ns.transports, guard.New(t, guard.Options{Log: log}))
+		g := guard.New(t, guard.Options{Log: log})
+		ns.transports, ns.guards = append(ns.transports, g), append(ns.guards, g)
 	}
+	ctx, stop := context.WithCancel(context.Background())
+	ns.stop, ns.gone = stop, make(chan struct{})
+	go func() {
+		defer close(ns.gone)
+		ns.audit(ctx)
+	}()
 	return ns, nil
 }
 
 func newTransport(n anon.Network, cfg config.Config, log *slog.Logger) (transport.Transport, error) {
 	switch n {
 	case anon.I2P:
-		return i2p.New(i2p.Config{SAM: cfg.I2P.SAM, Tunnels: cfg.I2P.Tunnels, Hops: cfg.I2P.UnsafeHops, Logger: log})
+		return i2p.New(i2p.Config{SAM: cfg.I2P.SAM, Tunnels: cfg.I2P.Tunnels, Hops: cfg.I2P.UnsafeHops, Log: log})
 	case anon.Tor:
 		return newTor(cfg, log)
 	}
@@ -128,6 +165,10 @@ func newTor(cfg config.Config, log *slog.Logger) (transport.Transport, error) {
 }
 
 func (ns *networks) close() error {
+	if ns.stop != nil {
+		ns.stop()
+		<-ns.gone
+	}
 	var errs []error
 	for _, t := range ns.transports {
 		errs = append(errs, t.Close())

@@ -8,10 +8,12 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +47,7 @@ func Run(ctx context.Context, sotto string, out io.Writer) (err error) {
 			lab.Keep()
 			fmt.Fprintf(out, "logs are kept in %s\n", lab.Dir())
 		}
-		lab.Close()
+		err = errors.Join(err, lab.Close()) // which says when a daemon died by itself
 	}()
 	fmt.Fprintln(out, "This is a network namespace with a loopback interface and nothing else.")
 	folder := filepath.Join(lab.Dir(), "holiday")
@@ -126,7 +128,7 @@ func (s *show) sockets(network string, alice *user.User, share *user.Process, bo
 		user *user.User
 		pid  int
 	}{{"sotto share", alice, share.PID()}, {"sotto get", bob, get.PID()}} {
-		held, err := census.Of(p.pid)
+		held, err := settled(p.pid)
 		if err != nil {
 			return err
 		}
@@ -144,6 +146,18 @@ func (s *show) sockets(network string, alice *user.User, share *user.Process, bo
 		}
 	}
 	return nil
+}
+
+// settled takes the census again while it meets a socket that was closed
+// during it, which no table knows any more.
+func settled(pid int) (held []census.Socket, err error) {
+	for range 10 {
+		held, err = census.Of(pid)
+		if err != nil || !slices.ContainsFunc(held, func(s census.Socket) bool { return s.Kind == census.Unknown }) {
+			break
+		}
+	}
+	return held, err
 }
 
 func (s *show) sam(u *user.User) (string, error) {

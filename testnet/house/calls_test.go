@@ -18,12 +18,19 @@ import (
 var openers = map[string]struct {
 	calls []string
 	why   string
-}{}
+}{
+	"transport/i2p/door.go":           {[]string{"net.Dialer"}, "connects to the router's SAM bridge: a loopback address or a unix socket that the configuration has named"},
+	"transport/tor/wire.go":           {[]string{"net.Dialer", "net.ListenUnix"}, "connects to tor's own sockets, and listens on the unix socket that tor hands onion streams to"},
+	"transport/tor/router/child.go":   {[]string{"os/exec.*"}, "starts the tor that we own"},
+	"transport/i2p/samtest/router.go": {[]string{"net.Listen"}, "is the fake router of the tests, which TestFakesAreNotShipped keeps out of the program"},
+	"cmd/sotto/supervise.go":          {[]string{"os/exec.*"}, "starts sotto itself once more, as the worker"},
+	"client/engine/config.go":         {[]string{"net/http.*"}, "hands the library an HTTP client that refuses every request"},
+}
 
 // forbidden are the calls that reach beyond the process, by package path.
 // A name that ends in "*" stands for all that begin so.
 var forbidden = map[string][]string{
-	"net":                        {"Dial*", "Listen*", "Lookup*", "Resolve*", "DefaultResolver", "Dialer", "ListenConfig", "Resolver", "FileConn", "FileListener", "FilePacketConn", "Interfaces", "InterfaceAddrs", "InterfaceBy*"},
+	"net":                        {"Dial*", "Listen", "ListenIP", "ListenTCP", "ListenUDP", "ListenUnix*", "ListenPacket", "ListenMulticast*", "Lookup*", "Resolve*", "DefaultResolver", "Dialer", "ListenConfig", "Resolver", "FileConn", "FileListener", "FilePacketConn", "Interfaces", "InterfaceAddrs", "InterfaceBy*"},
 	"net/http":                   {"Default*", "Get", "Head", "Post*", "Client", "Transport", "Server", "ListenAndServe*", "Serve*", "ProxyFromEnvironment"},
 	"crypto/tls":                 {"Dial*", "Listen*", "Dialer"},
 	"os/exec":                    {"*"},
@@ -115,6 +122,12 @@ func TestOnlyListedFilesReachOut(t *testing.T) {
 		require.NotNil(t, files[name], "%s is listed and gone", name)
 		require.NotEmpty(t, uses(files[name]), "%s is listed and reaches nowhere", name)
 		require.NotEmpty(t, o.why, name)
+	}
+}
+
+func TestFakesAreNotShipped(t *testing.T) {
+	for _, p := range packages(t, "-deps", module+"cmd/sotto") {
+		require.NotContains(t, []string{module + "transport/i2p/samtest", module + "transport/transporttest"}, p.ImportPath)
 	}
 }
 

@@ -1,12 +1,10 @@
 package i2pnet
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 )
@@ -52,6 +50,9 @@ func (n *Network) Healthy(ctx context.Context) error {
 	return n.client(0).failed(errors.Join(failures...))
 }
 
+// farewell is how long the prober's sessions outlive their streams.
+const farewell = 3 * time.Second
+
 // probe listens on one client and dials it from another until it echoes.
 func (n *Network) probe(ctx context.Context, from, to int) error {
 	dialler, listener := n.client(from), n.client(to)
@@ -79,6 +80,8 @@ func (n *Network) probe(ctx context.Context, from, to int) error {
 	if err := errors.Join(errs[:]...); err != nil {
 		return fmt.Errorf("open sessions: %w", err)
 	}
+	// i2pd 2.45.1 may crash when a session ends together with its streams.
+	defer time.Sleep(farewell)
 	// Its own context: the acceptor must be gone before the session is.
 	ctx, cancel := context.WithCancel(ctx)
 	var accepting sync.WaitGroup
@@ -133,15 +136,15 @@ func exchange(ctx context.Context, addr, id, destination string) error {
 		pause(ctx) // the answer "cannot reach" comes at once
 		return err
 	}
-	word := "are you there?"
+	const word = "are you there?"
 	if _, err := fmt.Fprintf(b, "%s\n", word); err != nil {
 		return fmt.Errorf("write to stream: %w", err)
 	}
-	answer, err := bufio.NewReader(io.LimitReader(b.lines, maxReply)).ReadString('\n')
+	answer, err := b.line()
 	if err != nil {
-		return fmt.Errorf("read from stream: %w", err)
+		return fmt.Errorf("wait for the echo: %w", err)
 	}
-	if strings.TrimSpace(answer) != word {
+	if answer != word {
 		return fmt.Errorf("the echo is %.40q", answer)
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"sotto/testnet/daemon"
 	"sotto/testnet/netns"
 )
 
@@ -39,7 +40,8 @@ var roles = map[string]func() int{
 	"wait":    func() int { return arrived(func() error { fmt.Println("waiting"); select {} }) },
 	"killed":  func() int { return arrived(func() error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) }) },
 	"nested":  func() int { return arrived(nest) },
-	"outer":   func() int { return outer("wait") },
+	"house":   func() int { return arrived(keepHouse) },
+	"outer":   func() int { return outer("house") },
 	"pretend": func() int { return arrived(func() error { return nil }) },
 	"wrap": func() int {
 		return netns.Wrap(runner(func() int { fmt.Println("inside:", netns.Inside()); return 5 })).Run()
@@ -69,6 +71,16 @@ func outer(inner string) int {
 		return 99
 	}
 	return code
+}
+
+// keepHouse has a daemon that holds our standard output open, and waits.
+func keepHouse() error {
+	_, err := daemon.Start(daemon.Spec{Path: "sleep", Args: []string{"600"}, Log: "/dev/stdout"})
+	if err != nil {
+		return err
+	}
+	fmt.Println("waiting")
+	select {}
 }
 
 func nest() error {
@@ -143,9 +155,9 @@ func TestWrapRunsInside(t *testing.T) {
 	require.Equal(t, "inside: true\n", string(out))
 }
 
-// The outer and the inner process hold the write end of one pipe, so that its
-// end of file means that both are gone.
-func TestNeitherProcessOutlivesTheOther(t *testing.T) {
+// The outer process, the inner and its daemon hold the write end of one pipe,
+// so that its end of file means that all are gone.
+func TestNobodyOutlivesTheOuterProcess(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		t.Run(s.String(), func(t *testing.T) {
 			r, w, err := os.Pipe()
@@ -162,7 +174,7 @@ func TestNeitherProcessOutlivesTheOther(t *testing.T) {
 			require.Equal(t, "waiting\n", line)
 			require.NoError(t, cmd.Process.Signal(s))
 			_, err = io.Copy(io.Discard, lines)
-			require.NoError(t, err, "the inner process is still there")
+			require.NoError(t, err, "somebody is still there")
 			require.Error(t, cmd.Wait())
 			if s == syscall.SIGTERM {
 				require.Equal(t, 128+int(s), cmd.ProcessState.ExitCode())

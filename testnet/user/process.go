@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -38,6 +37,7 @@ type Process struct {
 
 	mu     sync.Mutex
 	events []Event
+	worker int
 	grown  chan struct{} // closed and replaced with each event
 	ended  chan struct{} // closed when the process is gone
 	err    error
@@ -48,7 +48,7 @@ type Process struct {
 func (u *User) Start(ctx context.Context, args ...string) (*Process, error) {
 	args = append([]string{"--config", u.config(), "--json", "--verbose"}, args...)
 	args = append(args, "--network", u.Network)
-	cmd := exec.CommandContext(ctx, u.sotto, args...)
+	cmd := exec.CommandContext(ctx, u.desk.Sotto, args...)
 	cmd.Dir = u.Dir
 	cmd.WaitDelay = 10 * time.Second
 	stdout, err := cmd.StdoutPipe()
@@ -85,9 +85,6 @@ func (p *Process) read(lines *bufio.Scanner) {
 	p.err = p.cmd.Wait()
 	close(p.ended)
 }
-
-// PID returns the process id.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Await returns the first event, past or to come, that ok accepts. The error
 // says how the process ended, or that ctx did, with what sotto said last.
@@ -133,9 +130,6 @@ func (p *Process) Ended() <-chan struct{} { return p.ended }
 // Interrupt is Ctrl-C.
 func (p *Process) Interrupt() error { return p.cmd.Process.Signal(os.Interrupt) }
 
-// Kill ends the process as a crash would.
-func (p *Process) Kill() error { return p.cmd.Process.Signal(syscall.SIGKILL) }
-
 // Events returns what has happened so far.
 func (p *Process) Events() []Event {
 	p.mu.Lock()
@@ -175,7 +169,7 @@ func (p *Process) End() {
 	select {
 	case <-p.ended:
 	case <-time.After(30 * time.Second):
-		p.Kill()
+		p.KillParent()
 		<-p.ended
 	}
 }

@@ -22,53 +22,68 @@ type Desk struct {
 	Lab *testnet.Lab
 	// Sotto is the program.
 	Sotto string
+	// Routers is how many of the lab's I2P routers users get; 0 means all.
+	Routers int
 
 	routers atomic.Int32
 }
 
 // User is one person: a folder with a configuration and a state of its own.
 type User struct {
-	Dir     string
-	Network string // "tor" or "i2p"
+	Dir string
+	// Network is "tor", "i2p", or both with a comma between.
+	Network string
 	// Router is the user's I2P router, as testnet/i2pnet counts.
 	Router int
 
-	sotto string
+	desk  *Desk
+	lines []string // of the configuration
 }
 
 // New makes a user of a network, which is started if need be. Each gets an
 // I2P router of its own, as far as they go.
 func (d *Desk) New(ctx context.Context, network string) (*User, error) {
-	u := &User{Network: network, sotto: d.Sotto}
-	var lines []string
-	switch network {
-	case "tor":
-		tor, err := d.Lab.Tor(ctx)
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, "[tor]", "unsafe_torrc = [")
-		for _, line := range tor.ClientTorrc() {
-			lines = append(lines, fmt.Sprintf("  %q,", line))
-		}
-		lines = append(lines, "]")
-	case "i2p":
-		i2p, err := d.Lab.I2P(ctx)
-		if err != nil {
-			return nil, err
-		}
-		u.Router = int(d.routers.Add(1)-1) % i2p.Clients()
-		lines = append(lines, "[i2p]", fmt.Sprintf("sam = %q", i2p.SAM(u.Router)))
-	default:
-		return nil, fmt.Errorf("the laboratory has no network %q", network)
-	}
 	dir, err := os.MkdirTemp(d.Lab.Dir(), network+"-user-")
 	if err != nil {
 		return nil, err
 	}
-	u.Dir = dir
-	text := fmt.Sprintf("state_dir = %q\n%s\n", filepath.Join(dir, "state"), strings.Join(lines, "\n"))
-	return u, os.WriteFile(u.config(), []byte(text), 0o600)
+	u := &User{Dir: dir, desk: d}
+	u.lines = []string{fmt.Sprintf("state_dir = %q", filepath.Join(dir, "state"))}
+	return u, u.Join(ctx, network)
+}
+
+// Join makes a user one of another network as well.
+func (u *User) Join(ctx context.Context, network string) error {
+	switch network {
+	case "tor":
+		tor, err := u.desk.Lab.Tor(ctx)
+		if err != nil {
+			return err
+		}
+		u.lines = append(u.lines, "[tor]", "unsafe_torrc = [")
+		for _, line := range tor.ClientTorrc() {
+			u.lines = append(u.lines, fmt.Sprintf("  %q,", line))
+		}
+		u.lines = append(u.lines, "]")
+	case "i2p":
+		i2p, err := u.desk.Lab.I2P(ctx)
+		if err != nil {
+			return err
+		}
+		routers := u.desk.Routers
+		if routers == 0 {
+			routers = i2p.Clients()
+		}
+		u.Router = int(u.desk.routers.Add(1)-1) % routers
+		u.lines = append(u.lines, "[i2p]", fmt.Sprintf("sam = %q", i2p.SAM(u.Router)))
+	default:
+		return fmt.Errorf("the laboratory has no network %q", network)
+	}
+	if u.Network != "" {
+		network = u.Network + "," + network
+	}
+	u.Network = network
+	return os.WriteFile(u.config(), []byte(strings.Join(u.lines, "\n")+"\n"), 0o600)
 }
 
 func (u *User) config() string { return filepath.Join(u.Dir, "sotto.toml") }

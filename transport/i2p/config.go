@@ -44,15 +44,16 @@ type Config struct {
 	Backlog int
 	// Times are the waits and their bounds.
 	Times Times
-	// Logger gets what happens to the session. nil discards it. At level info
+	// Log gets what happens to the session. nil discards it. At level info
 	// and above nothing links to an address.
-	Logger *slog.Logger
+	Log *slog.Logger
 }
 
 // Times bounds every wait. A zero field means its default; a negative one is
 // refused.
 type Times struct {
-	// Hello bounds reaching the router and agreeing on a version: 20 s.
+	// Hello bounds reaching the router, agreeing on a version and making a
+	// key, each: 20 s.
 	Hello time.Duration
 	// Session bounds the making of a session, for which the router builds
 	// tunnels: 5 min. i2pd takes 20 s at least.
@@ -69,12 +70,16 @@ type Times struct {
 	// Lookup bounds a name look-up: 60 s.
 	Lookup time.Duration
 	// Publish is how long a new session may take until our address can be
-	// looked up: 50 s. i2pd publishes on its second try after 20 s, or never.
+	// looked up: 40 s. i2pd publishes at once, on its second try 20 s later, or
+	// never.
 	Publish time.Duration
 	// Rest is how long a key is left alone after a session with it has ended:
 	// 15 s. i2pd hands a key that comes back within 5 s its old destination,
 	// which it destroys shortly after.
 	Rest time.Duration
+	// Linger is how long a session outlives its streams when we close it: 4 s.
+	// i2pd 2.45.1 may crash when they end together.
+	Linger time.Duration
 	// RetryMin and RetryMax are the first and the longest wait between two
 	// attempts to get a lost session back: 1 s and 5 min.
 	RetryMin, RetryMax time.Duration
@@ -91,8 +96,8 @@ func (t Times) withDefaults() (Times, error) {
 		{&t.Hello, 20 * time.Second}, {&t.Session, 5 * time.Minute},
 		{&t.Connect, 90 * time.Second}, {&t.Dial, 3 * time.Minute},
 		{&t.FirstByte, 90 * time.Second}, {&t.Accept, 30 * time.Second},
-		{&t.Lookup, time.Minute}, {&t.Publish, 50 * time.Second},
-		{&t.Rest, 15 * time.Second},
+		{&t.Lookup, time.Minute}, {&t.Publish, 40 * time.Second},
+		{&t.Rest, 15 * time.Second}, {&t.Linger, 4 * time.Second},
 		{&t.RetryMin, time.Second}, {&t.RetryMax, 5 * time.Minute},
 		{&t.RedialMin, time.Second}, {&t.RedialMax, 15 * time.Second},
 	} {
@@ -135,8 +140,8 @@ func (c Config) withDefaults() (Config, error) {
 	if len(c.Nickname) > 32 || strings.ContainsFunc(c.Nickname, notInNickname) {
 		return c, errors.New("nickname must be 1 to 32 letters, digits, - or _")
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	var err error
 	c.Times, err = c.Times.withDefaults()

@@ -68,9 +68,9 @@ func TestConfigBounds(t *testing.T) {
 	require.Equal(t, []int{3, 3, 3, 16}, []int{c.Hops, c.Tunnels, c.PendingAccepts, c.Backlog})
 	require.Equal(t, Times{
 		Hello: 20 * time.Second, Session: 5 * time.Minute, Connect: 90 * time.Second, Dial: 3 * time.Minute,
-		FirstByte: 90 * time.Second, Accept: 30 * time.Second, Lookup: time.Minute, Publish: 50 * time.Second,
-		Rest: 15 * time.Second, RetryMin: time.Second, RetryMax: 5 * time.Minute,
+		FirstByte: 90 * time.Second, Accept: 30 * time.Second, Lookup: time.Minute, Publish: 40 * time.Second,
+		Rest: 15 * time.Second, Linger: 4 * time.Second, RetryMin: time.Second, RetryMax: 5 * time.Minute,
 		RedialMin: time.Second, RedialMax: 15 * time.Second,
 	}, c.Times)
-	require.NotNil(t, c.Logger)
+	require.NotNil(t, c.Log)
 }

@@ -135,8 +135,13 @@ func TestDialRefusals(t *testing.T) {
 		"10 MB":          {strings.Repeat("A", 10<<20), anon.ErrUnavailable, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := answering(t, "STREAM CONNECT", c.text)
-			tr := client(t, r, func(c *Config) { c.Times.Dial = 150 * time.Millisecond })
+			tr := client(t, r, func(conf *Config) {
+				if c.again { // until it gives up
+					conf.Times.Dial = time.Second
+				}
+			})
 			_, err := open(t, tr).Dial(bounded(t), anon.I2PAddr([32]byte{1}))
 			require.ErrorIs(t, err, c.want)
 			if c.again {

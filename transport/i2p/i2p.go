@@ -59,7 +59,7 @@ func New(c Config) (*Transport, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	return &Transport{
-		cfg: c, door: d, log: c.Logger, ctx: ctx, stop: stop,
+		cfg: c, door: d, log: c.Log, ctx: ctx, stop: stop,
 		open:   make(map[anon.Addr]*endpoint),
 		rested: make(map[anon.Addr]time.Time),
 	}, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ const patience = 20 * time.Second
 
 // brisk are waits for a router double, which needs no time for tunnels.
 var brisk = Times{
-	Rest: time.Millisecond, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond,
+	Rest: time.Millisecond, Linger: time.Millisecond, RetryMin: 5 * time.Millisecond, RetryMax: 50 * time.Millisecond,
 	RedialMin: 5 * time.Millisecond, RedialMax: 20 * time.Millisecond,
 }
 
@@ -112,6 +113,22 @@ func TestStreams(t *testing.T) {
 	parsed, err := anon.ParseAddr(full + ".i2p")
 	require.NoError(t, err)
 	require.Equal(t, b.Addr(), parsed)
+}
+
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sam")
+	r, err := samtest.StartUnix(path)
+	require.NoError(t, err)
+	t.Cleanup(r.Kill)
+	at := func(c *Config) { c.SAM = "unix:" + path }
+	a, b := open(t, client(t, r, at)), open(t, client(t, r, at))
+	near, _ := join(t, a, b)
+	wire := near.(transport.Wired).Wire()
+	require.IsType(t, (*net.UnixConn)(nil), wire)
+	require.Equal(t, path, wire.RemoteAddr().String())
+	status, err := client(t, r, at).Probe(bounded(t))
+	require.NoError(t, err)
+	require.Equal(t, []string{"unix:" + path}, status.Peers)
 }
 
 // TestSessionLine holds what a router is told: each promise of the package

@@ -50,8 +50,8 @@ func TestRouterRestart(t *testing.T) {
 	require.NoError(t, r.Restart())
 	eventually(t, "both sessions back", func() bool { return r.Sessions() == 2 })
 	eventually(t, "published again", func() bool {
-		_, first := a.(*endpoint).health()
-		_, second := b.(*endpoint).health()
+		_, _, first := a.(*endpoint).health()
+		_, _, second := b.(*endpoint).health()
 		return first && second
 	})
 	require.Equal(t, addr, b.Addr())
@@ -102,7 +102,7 @@ func TestSessionForgotten(t *testing.T) {
 // TestUnpublished: a session whose address cannot be looked up is replaced
 // before anybody sees it.
 func TestUnpublished(t *testing.T) {
-	short := func(c *Config) { c.Times.Publish = 40 * time.Millisecond }
+	short := func(c *Config) { c.Times.Publish = 300 * time.Millisecond }
 	_, priv := samtest.NewKey(7)
 	t.Run("a fresh key each time", func(t *testing.T) {
 		r := router(t)
@@ -134,8 +134,7 @@ func TestUnpublished(t *testing.T) {
 		status, err := tr.Probe(bounded(t))
 		require.NoError(t, err)
 		require.True(t, status.Ready)
-		require.False(t, status.CanHost)
-		require.Contains(t, status.Note, "others cannot reach us")
+		require.Contains(t, status.Note, "has not published our address")
 	})
 	t.Run("after a restart", func(t *testing.T) {
 		r := router(t)
@@ -143,12 +142,36 @@ func TestUnpublished(t *testing.T) {
 		r.Unpublished(1)
 		r.DropSessions()
 		eventually(t, "made twice more", func() bool { return len(r.Commands("SESSION CREATE")) == 3 })
-		eventually(t, "published", func() bool { _, ok := e.(*endpoint).health(); return ok })
+		eventually(t, "published", func() bool { _, _, ok := e.(*endpoint).health(); return ok })
+	})
+	t.Run("after many restarts", func(t *testing.T) {
+		r := router(t)
+		tr := client(t, r, short)
+		e := open(t, tr)
+		for n := range 2 * maxUnpublished { // good sessions between do not add up
+			if n%2 == 0 {
+				r.Unpublished(1)
+			}
+			before := len(r.Commands("SESSION CREATE"))
+			r.DropSessions()
+			eventually(t, "published again", func() bool {
+				_, _, ok := e.(*endpoint).health()
+				return ok && len(r.Commands("SESSION CREATE")) == before+2-n%2
+			})
+		}
+		r.Unpublished(1000)
+		before := len(r.Commands("SESSION CREATE"))
+		r.DropSessions()
+		eventually(t, "tried three times", func() bool { return len(r.Commands("SESSION CREATE")) == before+maxUnpublished })
+		eventually(t, "kept as it is", func() bool {
+			status, err := tr.Probe(t.Context())
+			return err == nil && status.Ready && status.Note != ""
+		})
 	})
 	t.Run("ctx ends it", func(t *testing.T) {
 		r := router(t)
 		r.Unpublished(1000)
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := client(t, r).Open(ctx, identity())
 		require.ErrorIs(t, err, anon.ErrUnavailable)
@@ -208,6 +231,56 @@ func TestDialWaitsForPeer(t *testing.T) {
 	c.Close()
 }
 
+// TestProbe: an Open under way takes nothing from endpoints that are there,
+// and one endpoint without a session nothing from the others.
+func TestProbe(t *testing.T) {
+	r := router(t)
+	tr := client(t, r)
+	status, err := tr.Probe(bounded(t))
+	require.NoError(t, err)
+	require.Equal(t, transport.Status{
+		Where: r.Addr(), Version: "SAM 3.1", Proven: true, Ready: true, CanHost: true,
+		Peers: []string{"tcp:" + r.Addr()},
+	}, status)
+	open(t, tr)
+	asked := make(chan struct{}, 100)
+	hold := func() (release func()) { // holds sessions back until released
+		gate := make(chan struct{})
+		r.Intercept(func(c net.Conn, command string) bool {
+			if strings.HasPrefix(command, "SESSION CREATE") {
+				asked <- struct{}{}
+				<-gate
+			}
+			return false
+		})
+		return func() { close(gate) }
+	}
+	release := hold()
+	ended := make(chan error, 1)
+	go func() { _, err := tr.Open(bounded(t), identity()); ended <- err }()
+	<-asked
+	status, err = tr.Probe(bounded(t))
+	require.NoError(t, err)
+	require.True(t, status.Ready)
+	require.Empty(t, status.Note)
+	release()
+	require.NoError(t, <-ended)
+
+	release = hold()
+	r.DropSessions()
+	eventually(t, "no session", func() bool {
+		status, err = tr.Probe(bounded(t))
+		return err == nil && !status.Ready
+	})
+	require.Contains(t, status.Note, "no tunnels for us yet")
+	require.True(t, status.Proven)
+	release()
+	eventually(t, "sessions again", func() bool {
+		status, err = tr.Probe(bounded(t))
+		return err == nil && status.Ready && status.Note == ""
+	})
+}
+
 func TestSelfDial(t *testing.T) {
 	r := router(t)
 	e := open(t, client(t, r))
@@ -219,7 +292,7 @@ func TestSelfDial(t *testing.T) {
 // TestFirstByte: CONNECT OK alone is not believed for long.
 func TestFirstByte(t *testing.T) {
 	r := router(t)
-	short := func(c *Config) { c.Times.FirstByte = 100 * time.Millisecond }
+	short := func(c *Config) { c.Times.FirstByte = 500 * time.Millisecond }
 	a, b := open(t, client(t, r, short)), open(t, client(t, r))
 	silent, err := a.Dial(bounded(t), b.Addr())
 	require.NoError(t, err)
@@ -235,7 +308,7 @@ func TestFirstByte(t *testing.T) {
 	far.Close()
 
 	near, far := join(t, a, b) // lifted by the first byte
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(700 * time.Millisecond)
 	_, err = far.Write([]byte("still there"))
 	require.NoError(t, err)
 	requireRead(t, near, "still there")
@@ -335,4 +408,19 @@ func TestBackoff(t *testing.T) {
 		cancel()
 		require.False(t, b.wait(ctx))
 	})
+}
+
+// The session outlives its streams for a moment, so that the router can take
+// leave of their peers; one that carried nothing ends at once.
+func TestSessionOutlivesItsStreams(t *testing.T) {
+	const linger = 200 * time.Millisecond
+	tr := client(t, router(t), func(c *Config) { c.Times.Linger = linger })
+	a, b := open(t, tr), open(t, tr)
+	join(t, a, b)
+	began := time.Now()
+	require.NoError(t, a.Close())
+	require.GreaterOrEqual(t, time.Since(began), linger)
+
+	idle := open(t, client(t, router(t), func(c *Config) { c.Times.Linger = time.Hour }))
+	require.NoError(t, idle.Close())
 }

@@ -11,8 +11,8 @@ import (
 func sessionOptions(c Config) []sam.Option {
 	hops, tunnels := strconv.Itoa(c.Hops), strconv.Itoa(c.Tunnels)
 	return []sam.Option{
-		// Only ECIES-X25519. 0 is ElGamal, slow and on its way out; 5 and 6
-		// kill i2pd before 2.58, and no HELLO answer rules those out surely.
+		// Only ECIES-X25519. 0 is ElGamal, slow and on its way out. 5 and 6,
+		// the post-quantum ones, crash the i2pd versions that stop at SAM 3.1.
 		{Key: "i2cp.leaseSetEncType", Value: "4"},
 		// Length is anonymity: fixed, and the same both ways, so that no
 		// session comes out shorter than promised.

@@ -12,9 +12,10 @@ import (
 )
 
 // Probe greets the router on a connection of its own and hangs up. Ready means
-// that the router speaks SAM and that every open endpoint has its session;
-// CanHost also that every endpoint's address could be looked up. Only a router
-// that is away or wrong is an error, an anon.ErrUnavailable.
+// that the router speaks SAM and, when there are endpoints, that one of them
+// has its session. CanHost is true of every router that speaks SAM; a Note
+// tells of endpoints whose address it has not published. Only a router that is
+// away or wrong is an error, an anon.ErrUnavailable.
 func (t *Transport) Probe(ctx context.Context) (transport.Status, error) {
 	status := transport.Status{Where: t.door.where, Peers: []string{t.door.peer}}
 	if t.ctx.Err() != nil {
@@ -27,21 +28,27 @@ func (t *Transport) Probe(ctx context.Context) (transport.Status, error) {
 	}
 	wire.Close()
 	status.Version, status.Proven = "SAM "+version, true
-	status.Ready, status.CanHost = true, true
+	status.CanHost = true
+	var up, published, all int
 	for _, e := range t.endpoints() {
-		up, published := e.health()
-		switch {
-		case !up:
-			status.Ready, status.CanHost = false, false
-			status.Note = "The I2P router answers but has no tunnels for us yet; this takes up to some minutes."
-		case !published:
-			status.CanHost = false
-			if status.Ready {
-				status.Note = "The I2P router has not published our address, so others cannot reach us; restart the router if this stays."
-			}
-		}
+		started, hasSession, known := e.health()
+		all, up, published = all+count(started), up+count(hasSession), published+count(known)
+	}
+	status.Ready = all == 0 || up > 0
+	switch {
+	case !status.Ready:
+		status.Note = "The I2P router answers but has no tunnels for us yet; this takes up to some minutes."
+	case published < up:
+		status.Note = "The I2P router has not published our address, so others may not reach us; restart the router if this stays."
 	}
 	return status, nil
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // note says what is wrong with the router and what to do.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"sotto/anon"
 )
@@ -45,22 +44,22 @@ func (t *Transport) published(ctx context.Context, s *session, own anon.Addr) er
 
 // watch checks the publication of a session that was made again while nobody
 // waited for it, and ends the session if that failed, so that it is made once
-// more. It gives up after maxUnpublished of them.
-func (e *endpoint) watch(s *session, failures int) {
-	began := time.Now()
+// more. failures counts such sessions in a row; watch returns the new count and
+// leaves the session alone once it reaches maxUnpublished.
+func (e *endpoint) watch(s *session, failures int) int {
 	err := e.t.published(s.ctx, s, e.addr)
 	if s.ctx.Err() != nil {
-		return
+		return failures // lost for another reason
 	}
 	e.setPublished(err == nil)
 	if err == nil {
-		e.t.log.Debug("i2p address published", "after", time.Since(began))
-		return
+		return 0
 	}
-	if failures < maxUnpublished {
-		e.t.log.Warn("the i2p router did not publish our address; making the session again")
+	if failures++; failures < maxUnpublished {
+		e.t.log.Warn("the i2p router did not publish our address; making the session again", "attempt", failures)
 		s.cancel()
-		return
+		return failures
 	}
 	e.t.log.Warn("the i2p router did not publish our address; others may not reach us")
+	return failures
 }

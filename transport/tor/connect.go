@@ -37,6 +37,10 @@ func (t *Transport) join(ctx context.Context) (*link, error) {
 		l.shutdown()
 		return nil, err
 	}
+	if err := l.checkSocks(ctx); err != nil {
+		l.shutdown()
+		return nil, err
+	}
 	return l, nil
 }
 

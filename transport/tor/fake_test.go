@@ -213,6 +213,9 @@ func (f *fakeTor) socks(c net.Conn) {
 	read(3)
 	c.Write([]byte{5, 2})
 	user := string(read(int(read(2)[1])))
+	if user == "" {
+		return // it only asked whether we speak SOCKS
+	}
 	read(int(read(1)[0]))
 	c.Write([]byte{1, 0})
 	n := int(read(5)[4])

@@ -3,12 +3,12 @@ package tor
 import (
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,11 +64,12 @@ func TestSocksPortIsAnHTTPServer(t *testing.T) {
 	tr, err := New(cfg)
 	require.NoError(t, err)
 	defer tr.Close()
-	e, err := tr.Open(within(t), identity())
-	require.NoError(t, err)
-	_, err = e.Dial(within(t), e.Addr())
-	require.Error(t, err)
-	require.True(t, errors.Is(err, anon.ErrProtocol) || errors.Is(err, anon.ErrUnavailable), "%v", err)
+	_, err = tr.Open(within(t), identity())
+	require.ErrorIs(t, err, anon.ErrUnavailable)
+	s, err := tr.Probe(within(t))
+	require.ErrorIs(t, err, anon.ErrUnavailable)
+	require.ErrorContains(t, err, "SOCKS port")
+	require.False(t, s.Proven)
 }
 
 func TestNobodyAtTheControlPort(t *testing.T) {
@@ -90,6 +91,23 @@ func TestAHangingTorDoesNotHangUs(t *testing.T) {
 	require.ErrorIs(t, err, anon.ErrUnavailable)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NoError(t, tr.Close(), "Close waits for the attempt and must end it")
+}
+
+func TestProbeNoticesATorThatStoppedAnswering(t *testing.T) {
+	f := newFake(t)
+	var stuck atomic.Bool
+	f.answer = func(string) (string, bool) { return "", stuck.Load() }
+	f.start(t)
+	tr := join(t, f)
+	s, err := tr.Probe(within(t))
+	require.NoError(t, err)
+	require.True(t, s.Proven && s.Ready)
+	stuck.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	s, err = tr.Probe(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.False(t, s.Proven || s.Ready)
 }
 
 func TestAnOnionThatIsNeverPublished(t *testing.T) {
@@ -128,8 +146,6 @@ func TestDialWaitsForTheNetwork(t *testing.T) {
 	tr := join(t, f)
 	e, err := tr.Open(within(t), identity())
 	require.NoError(t, err)
-	l, _, _ := tr.current()
-	l.bootstrapped.Store(false)
 	f.stop()
 	f.phase = `NOTICE BOOTSTRAP PROGRESS=45 TAG=x SUMMARY="Asking"`
 	f.start(t)

@@ -102,11 +102,17 @@ type phase struct {
 	text    string
 }
 
+// phase asks tor only until it has once been through: the way is not gone
+// twice in one life of tor.
 func (l *link) phase(ctx context.Context) (phase, error) {
-	const key = "status/bootstrap-phase"
 	if l.bootstrapped.Load() {
 		return phase{percent: 100}, nil
 	}
+	return l.askPhase(ctx)
+}
+
+func (l *link) askPhase(ctx context.Context) (phase, error) {
+	const key = "status/bootstrap-phase"
 	vals, err := l.cmd.Info(ctx, key)
 	if err != nil {
 		return phase{}, err

@@ -24,7 +24,7 @@ func (t *Transport) Probe(ctx context.Context) (transport.Status, error) {
 	}
 	s = t.places()
 	s.Version, s.Proven, s.CanHost = l.version, true, l.hosts
-	p, err := l.phase(ctx)
+	p, err := l.askPhase(ctx) // also proves that tor still answers
 	if err != nil {
 		s.Proven, s.Note = false, note(err)
 		return s, fmt.Errorf("probe tor: %w", err)
@@ -83,7 +83,7 @@ func note(err error) string {
 	case errors.Is(err, anon.ErrLeak):
 		return "tor is not set up as asked and was not used: remove what changes its ports or rules" + safe
 	case errors.Is(err, anon.ErrProtocol):
-		return "what answers at tor's control port is not tor: check the configured place" + safe
+		return "what answers at tor's control or SOCKS port is not tor: check the configured places" + safe
 	}
 	return "tor is not available: " + err.Error() + safe
 }

@@ -9,6 +9,7 @@ import (
 	"sotto/anon"
 	"sotto/transport/tor/control"
 	"sotto/transport/tor/router"
+	"sotto/transport/tor/socks"
 )
 
 // attach authenticates two connections, one for commands and one for events,
@@ -48,6 +49,21 @@ func (l *link) dialProven(ctx context.Context, place local) (net.Conn, error) {
 		return nil, &anon.LeakError{Op: "dial", Want: "our tor", Got: "another process"}
 	}
 	return c, nil
+}
+
+// checkSocks asks a running tor's SOCKS port for what every dial will ask of
+// it. The control port proves nothing of it: both are the user's to name, and
+// a wrong one would else show only as peers that never answer.
+func (l *link) checkSocks(ctx context.Context) error {
+	c, err := l.dialProven(ctx, l.socks)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := socks.Check(ctx, c); err != nil {
+		return fmt.Errorf("%w: %w", anon.ErrUnavailable, err)
+	}
+	return nil
 }
 
 func (l *link) isTor(c net.Conn) bool {

@@ -194,6 +194,33 @@ func TestChildComesBackWithTheSameOnion(t *testing.T) {
 	require.NotContains(t, onions(t, tr), id)
 }
 
+// TestStrangersCannotPoseAsTor: whoever gets at the socket is asked for, and
+// the kernel names another process than our child.
+func TestStrangersCannotPoseAsTor(t *testing.T) {
+	tr := child(t)
+	probe(t, tr)
+	l, _, _ := tr.current()
+	e, err := tr.newEndpoint(identity())
+	require.NoError(t, err)
+	require.NoError(t, e.listen())
+	e.start(e.acceptAll)
+	info, err := os.Stat(e.target)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+	stranger, err := net.Dial("unix", e.target)
+	require.NoError(t, err)
+	defer stranger.Close()
+	_, err = stranger.Read(make([]byte, 1))
+	require.Error(t, err)
+
+	ln, err := net.Listen("unix", filepath.Join(tr.home.Dir(), "false"))
+	require.NoError(t, err)
+	defer ln.Close()
+	_, err = l.dialProven(within(t), local{"unix", ln.Addr().String()})
+	require.ErrorIs(t, err, anon.ErrLeak)
+}
+
 func onions(t *testing.T, tr *Transport) string {
 	l, _, _ := tr.current()
 	if l == nil {

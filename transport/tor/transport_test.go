@@ -2,9 +2,11 @@ package tor
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,7 +61,12 @@ func TestSuiteOverAFakeTor(t *testing.T) {
 
 func TestTheOnionOutlivesTor(t *testing.T) {
 	f := newFake(t).start(t)
-	tr := join(t, f)
+	var said logged
+	cfg := f.config()
+	cfg.Log = slog.New(slog.NewTextHandler(&said, nil))
+	tr, err := New(cfg)
+	require.NoError(t, err)
+	defer tr.Close()
 	ctx := within(t)
 	e, err := tr.Open(ctx, identity())
 	require.NoError(t, err)
@@ -100,6 +107,30 @@ func TestTheOnionOutlivesTor(t *testing.T) {
 	}, patience, 50*time.Millisecond, "the onion did not come back")
 	require.NoError(t, <-accepted, "Accept must block through the outage")
 	require.Equal(t, addr, e.Addr())
+
+	require.NoError(t, tr.Close())
+	require.Contains(t, said.String(), "tor is not available")
+	for _, linkable := range []string{e.(*endpoint).id, e.(*endpoint).target, f.dir, e.(*endpoint).auth.User} {
+		require.NotContains(t, said.String(), linkable)
+	}
+}
+
+// logged is what a user's log holds: level info and above.
+type logged struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func TestIdentitiesAreIsolated(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"sort"
 	"sync"
@@ -25,6 +26,10 @@ import (
 // ErrInTheWay: a file, folder or link that is not this torrent's has the name
 // of one of its files. Nothing was changed.
 var ErrInTheWay = errors.New("something else already has a file's name")
+
+// MaxPieces is how many pieces a torrent may have: more than fit into the
+// largest info dictionary that anybody fetches.
+const MaxPieces = 1 << 20
 
 // Options say what to keep where.
 type Options struct {
@@ -52,8 +57,9 @@ type Data struct {
 
 	// names is held for reading while a file is used under its name, and for
 	// writing while names change.
-	names  sync.RWMutex
-	closed bool
+	names    sync.RWMutex
+	closed   bool
+	closeErr error
 
 	mu       sync.Mutex
 	pieces   []state
@@ -111,7 +117,7 @@ func Open(o Options) (*Data, error) {
 		writeAt: (*os.File).WriteAt,
 	}
 	for i, f := range o.Files {
-		if f.Length < 0 || f.Offset < d.total {
+		if f.Length < 0 || f.Offset < d.total || f.Length > math.MaxInt64-f.Offset {
 			return nil, &NameError{i, "a length or offset that makes no sense"}
 		}
 		d.files = append(d.files, &file{File: f, path: paths[i]})
@@ -121,7 +127,11 @@ func Open(o Options) (*Data, error) {
 		return nil, errors.New("piece length below one byte")
 	}
 	if d.total > 0 {
-		d.pieces = make([]state, (d.total+o.PieceLength-1)/o.PieceLength)
+		n := (d.total-1)/o.PieceLength + 1
+		if n > MaxPieces {
+			return nil, errors.New("too many pieces")
+		}
+		d.pieces = make([]state, n)
 	}
 	if err := d.openRoot(); err != nil {
 		return nil, fmt.Errorf("open data folder: %w", bare(err))
@@ -323,19 +333,21 @@ func (d *Data) faulted() error {
 }
 
 // Close syncs what was written and lets go of the folder. It waits for reads
-// and writes in progress; later ones return fs.ErrClosed. Idempotent.
+// and writes in progress; later ones return fs.ErrClosed. Calling it again
+// returns the same error.
 func (d *Data) Close() error {
 	d.names.Lock()
 	defer d.names.Unlock()
 	if d.closed {
-		return nil
+		return d.closeErr
 	}
 	d.closed = true
 	var errs []error
 	for _, f := range d.files {
 		errs = append(errs, bare(d.sync(f)))
 	}
-	return errors.Join(append(errs, d.root.Close())...)
+	d.closeErr = errors.Join(append(errs, d.root.Close())...)
+	return d.closeErr
 }
 
 // bare takes the path out of an error: file names are not for logs.

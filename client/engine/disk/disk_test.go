@@ -166,7 +166,7 @@ func TestForeignThingsAreLeftAlone(t *testing.T) {
 		"link out":              func(t *testing.T, a string) { require.NoError(t, os.Symlink("/etc/passwd", a)) },
 		"link inside":           func(t *testing.T, a string) { require.NoError(t, os.Symlink("other", a)) },
 		"part is a link":        func(t *testing.T, a string) { require.NoError(t, os.Symlink("/etc/passwd", a+partSuffix)) },
-		"pipe":                  func(t *testing.T, a string) { require.NoError(t, syscall.Mkfifo(a, 0o644)) },
+		"pipe":                  func(t *testing.T, a string) { require.NoError(t, special(a)) },
 		"folder is a link": func(t *testing.T, a string) {
 			require.NoError(t, os.Remove(filepath.Dir(a)))
 			require.NoError(t, os.Symlink(t.TempDir(), filepath.Dir(a)))
@@ -275,8 +275,16 @@ func TestBadNames(t *testing.T) {
 		require.ErrorAs(t, err, &ne, name)
 		require.NoDirExists(t, dir, name)
 	}
-	_, err := Open(Options{Dir: t.TempDir(), Files: []File{{Path: []string{"a"}, Length: 1, Offset: 0}}})
-	require.Error(t, err, "no piece length")
+	for name, o := range map[string]Options{
+		"no piece length": {Files: []File{{Path: []string{"a"}, Length: 1}}},
+		"too many pieces": {Files: []File{{Path: []string{"a"}, Length: 1 << 40}}, PieceLength: 1},
+		"overflow":        {Files: []File{{Path: []string{"a"}, Length: 1<<63 - 1, Offset: 1}}, PieceLength: 1 << 62},
+	} {
+		o.Dir = filepath.Join(t.TempDir(), "new")
+		_, err := Open(o)
+		require.Error(t, err, name)
+		require.NoDirExists(t, o.Dir)
+	}
 }
 
 func TestLongNamesHaveAPartName(t *testing.T) {

@@ -114,31 +114,45 @@ func (c *Control) Lookup(ctx context.Context, name string) (hash [32]byte, err e
 	if !plain(name) || strings.ContainsRune(name, '=') || strings.EqualFold(name, "ME") {
 		return hash, fmt.Errorf("look up: not a name: %w", anon.ErrProtocol)
 	}
+	r, err := c.inquire(ctx, name)
+	if err == nil {
+		err = r.Err()
+	}
+	if err == nil {
+		hash, err = ParseDestination(r.Value("VALUE"))
+	}
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("look up: %w", err)
+	}
+	return hash, nil
+}
+
+// inquire waits for its turn, asks, and waits for the answer.
+func (c *Control) inquire(ctx context.Context, name string) (Reply, error) {
 	select {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()
 	case <-ctx.Done():
-		return hash, fmt.Errorf("look up: %w", ctx.Err())
+		return Reply{}, ctx.Err()
 	case <-c.done:
-		return hash, fmt.Errorf("look up: %w", anon.ErrUnavailable)
+		return Reply{}, anon.ErrUnavailable
+	}
+	select {
+	case <-c.done: // nobody would read an answer
+		return Reply{}, anon.ErrUnavailable
+	default:
 	}
 	answer := c.expect(name)
 	defer c.expect("")
 	if err := c.write("NAMING LOOKUP NAME=" + name); err != nil {
-		return hash, fmt.Errorf("look up: %w: %w", anon.ErrUnavailable, err)
+		return Reply{}, fmt.Errorf("%w: %w", anon.ErrUnavailable, err)
 	}
 	select {
 	case r := <-answer:
-		if err := r.Err(); err != nil {
-			return hash, fmt.Errorf("look up: %w", err)
-		}
-		if hash, err = ParseDestination(r.Value("VALUE")); err != nil {
-			return hash, fmt.Errorf("look up: %w", err)
-		}
-		return hash, nil
+		return r, nil
 	case <-ctx.Done():
-		return hash, fmt.Errorf("look up: %w", ctx.Err())
+		return Reply{}, ctx.Err()
 	case <-c.done:
-		return hash, fmt.Errorf("look up: %w", anon.ErrUnavailable)
+		return Reply{}, anon.ErrUnavailable
 	}
 }

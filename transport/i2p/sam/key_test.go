@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eyedeekay/i2pkeys"
 	"github.com/stretchr/testify/require"
 
 	"sotto/anon"
@@ -57,6 +58,9 @@ func TestParseDestination(t *testing.T) {
 		want, err := anon.ParseAddr(ok)
 		require.NoError(t, err)
 		require.Equal(t, want, anon.I2PAddr(hash))
+		// A second opinion on the hash and its spelling.
+		require.Equal(t, i2pkeys.I2PAddr(ok).Base32(), want.Host())
+		require.Equal(t, i2pkeys.I2PDestHash(hash), i2pkeys.I2PAddr(ok).DestHash())
 	}
 	zero := raw(t, pub)
 	for name, text := range map[string]string{

@@ -20,8 +20,8 @@ import (
 // Router is the double. Its sessions are forgotten by Kill and by the end of
 // their control connections, as a router's are.
 type Router struct {
-	addr string
-	wg   sync.WaitGroup
+	network, addr string
+	wg            sync.WaitGroup
 
 	mu          sync.Mutex
 	ln          net.Listener
@@ -47,22 +47,23 @@ type accept struct {
 	taken chan struct{} // closed when the stream is over
 }
 
-// Start runs a router on a free port.
-func Start() (*Router, error) {
-	r := &Router{names: make(map[string]string)}
+// Start runs a router on a free port of 127.0.0.1.
+func Start() (*Router, error) { return start("tcp", "127.0.0.1:0") }
+
+// StartUnix runs a router on a unix socket.
+func StartUnix(path string) (*Router, error) { return start("unix", path) }
+
+func start(network, addr string) (*Router, error) {
+	r := &Router{network: network, addr: addr, names: make(map[string]string)}
 	return r, r.Restart()
 }
 
-// Addr is the "ip:port" of its SAM bridge. It stays the same.
+// Addr is the "ip:port" or the path of its SAM bridge. It stays the same.
 func (r *Router) Addr() string { return r.addr }
 
-// Restart starts a router that was killed, on the same port.
+// Restart starts a router that was killed, at the same address.
 func (r *Router) Restart() error {
-	addr := r.addr
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
-	ln, err := net.Listen("tcp", addr)
+	ln, err := net.Listen(r.network, r.addr)
 	if err != nil {
 		return err
 	}

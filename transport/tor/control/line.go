@@ -22,8 +22,10 @@ import (
 )
 
 const (
-	// requestLimit bounds one command: tor is local and answers at once.
-	requestLimit = 10 * time.Second
+	// requestLimit bounds one command. tor is local and answers at once, but
+	// not while it reads a consensus on a slow machine, and giving up costs
+	// every stream.
+	requestLimit = 30 * time.Second
 	// maxReply bounds the bytes of one reply or event. The library reads lines
 	// and bodies of any length.
 	maxReply = 256 << 10

@@ -55,7 +55,13 @@ func (h *Home) Start(binary string, unsafe []string) (*Child, error) {
 	c.cmd.Dir = h.run
 	c.cmd.Stdout, c.cmd.Stderr = &c.said, &c.said
 	c.cmd.WaitDelay = killAfter
-	bind(c.cmd, h.lock)
+	if c.cmd.SysProcAttr, err = attributes(); err != nil {
+		return nil, fmt.Errorf("start tor: %w: %w", anon.ErrUnavailable, err)
+	}
+	if h.lock != nil {
+		// The child holds the slot as long as it runs, should we die first.
+		c.cmd.ExtraFiles = []*os.File{h.lock}
+	}
 	started := make(chan error, 1)
 	go c.live(started)
 	if err := <-started; err != nil {

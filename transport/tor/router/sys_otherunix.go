@@ -2,17 +2,10 @@
 
 package router
 
-import (
-	"os"
-	"os/exec"
-	"syscall"
-)
+import "syscall"
 
-// bind keeps Ctrl-C from the child and lets it hold the slot's lock. There is
-// no death signal here; tor notices our death over the control connection.
-func bind(cmd *exec.Cmd, lock *os.File) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if lock != nil {
-		cmd.ExtraFiles = []*os.File{lock}
-	}
+// attributes keep Ctrl-C from the child. There is no death signal here; tor
+// notices our death over the control connection.
+func attributes() (*syscall.SysProcAttr, error) {
+	return &syscall.SysProcAttr{Setpgid: true}, nil
 }

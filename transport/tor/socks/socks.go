@@ -56,9 +56,24 @@ func Connect(ctx context.Context, conn net.Conn, auth Auth, host string, port ui
 	if err != nil {
 		return err
 	}
+	return bounded(ctx, conn, func() error { return converse(ctx, conn, auth, req) })
+}
+
+// Check asks conn, a fresh connection, whether it leads to a SOCKS5 proxy that
+// takes a user name, and asks it for nothing else. The errors are Connect's.
+// The caller closes conn, which is of no further use.
+func Check(ctx context.Context, conn net.Conn) error {
+	return bounded(ctx, conn, func() error {
+		limit(ctx, conn, greetLimit)
+		return choose(conn)
+	})
+}
+
+// bounded runs talk, which uses conn, until ctx is done.
+func bounded(ctx context.Context, conn net.Conn, talk func() error) error {
 	// A deadline in the past is the one way to wake a blocked read.
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(past) })
-	err = converse(ctx, conn, auth, req)
+	err := talk()
 	if !stop() {
 		return fmt.Errorf("ask the SOCKS port: %w", ctx.Err())
 	}
@@ -107,7 +122,8 @@ func limit(ctx context.Context, conn net.Conn, d time.Duration) {
 	}
 }
 
-func greet(conn net.Conn, auth Auth) error {
+// choose agrees on user name and password.
+func choose(conn net.Conn) error {
 	if _, err := conn.Write([]byte{version, 1, userPass}); err != nil {
 		return gone(err)
 	}
@@ -121,6 +137,14 @@ func greet(conn net.Conn, auth Auth) error {
 	if b[1] != userPass {
 		return fmt.Errorf("%w: the proxy takes no user name, so circuits could not be kept apart", anon.ErrProtocol)
 	}
+	return nil
+}
+
+func greet(conn net.Conn, auth Auth) error {
+	if err := choose(conn); err != nil {
+		return err
+	}
+	var b [2]byte
 	msg := append([]byte{authVersion, byte(len(auth.User))}, auth.User...)
 	msg = append(append(msg, byte(len(auth.Password))), auth.Password...)
 	if _, err := conn.Write(msg); err != nil {

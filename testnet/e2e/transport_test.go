@@ -1,0 +1,56 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sotto/anon/guard"
+	"sotto/transport"
+	"sotto/transport/i2p"
+	"sotto/transport/tor"
+	"sotto/transport/transporttest"
+)
+
+// These two are not parallel: they look for goroutines left behind.
+
+// The real transports, over real daemons and behind the guard, keep every
+// promise of package transport.
+func TestTorTransport(t *testing.T) {
+	transporttest.Run(t, transporttest.Factory{
+		Make: func(t *testing.T) (a, b transport.Transport) {
+			return torTransport(t), torTransport(t)
+		},
+		OpenTimeout: 2 * time.Minute, DialTimeout: 2 * time.Minute, Prompt: 30 * time.Second, CloseTimeout: time.Minute,
+		Slow: true, HidesDialers: true, OwnsSockets: true, Greetings: 32, StreamBytes: mib,
+	})
+}
+
+func torTransport(t testing.TB) transport.Transport {
+	t.Helper()
+	net, err := lab.Tor(within(t))
+	require.NoError(t, err)
+	tr, err := tor.New(tor.Config{UnsafeTorrc: net.ClientTorrc()})
+	require.NoError(t, err)
+	return guard.New(tr, guard.Options{})
+}
+
+func TestI2PTransport(t *testing.T) {
+	transporttest.Run(t, transporttest.Factory{
+		Make: func(t *testing.T) (a, b transport.Transport) {
+			return i2pTransport(t, 7), i2pTransport(t, 8)
+		},
+		OpenTimeout: 5 * time.Minute, DialTimeout: 3 * time.Minute, Prompt: 30 * time.Second, CloseTimeout: time.Minute,
+		Slow: true, LazyDial: true, OwnsSockets: true, Greetings: 16, Streams: 4, StreamBytes: mib / 4,
+	})
+}
+
+func i2pTransport(t testing.TB, router int) transport.Transport {
+	t.Helper()
+	net, err := lab.I2P(within(t))
+	require.NoError(t, err)
+	tr, err := i2p.New(i2p.Config{SAM: net.SAM(router)})
+	require.NoError(t, err)
+	return guard.New(tr, guard.Options{})
+}
