@@ -37,7 +37,7 @@ type client struct {
 
 var clients = []client{
 	{name: "transmission", command: transmission, kinds: []string{"v1"}},
-	{name: "libtorrent", command: libtorrent, kinds: []string{"v1"}},
+	{name: "libtorrent", command: libtorrent, kinds: []string{"v1", "hybrid"}},
 	{name: "aria2", command: aria2, kinds: []string{"v1"}, dialsCipher: true},
 }
 

@@ -7,7 +7,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/anacrolix/torrent/bencode"
@@ -22,14 +25,15 @@ import (
 // sample is a torrent and where its files lie. It is only read after it was
 // made, so many may seed from it.
 type sample struct {
-	kind  string // of the torrent: "v1"
+	kind  string // of the torrent: "v1", "hybrid"
 	dir   string
 	name  string
 	info  []byte
 	hash  [20]byte
 	size  int64
-	files []string // paths below dir
-	mark  []byte   // the first bytes of the content
+	files []string         // paths below dir
+	mark  []byte           // the first bytes of the content
+	pads  map[string]int64 // padding as files below dir, for who takes it for such
 }
 
 const markLen = 64
@@ -58,6 +62,27 @@ func newSample(t testing.TB, dir string, pieceLength int64, sizes ...int64) *sam
 	s.info = bencode.MustMarshal(info)
 	s.hash = sha1.Sum(s.info)
 	return s
+}
+
+// hybrid makes a second torrent of the same files, v1 and v2 in one.
+func (s *sample) hybrid(t testing.TB, pieceLength int64) *sample {
+	path := filepath.Join(t.TempDir(), "torrent")
+	out, err := exec.Command("/usr/bin/python3", "testdata/make_torrent.py",
+		filepath.Join(s.dir, s.name), strconv.FormatInt(pieceLength, 10), path).CombinedOutput()
+	require.NoError(t, err, string(out))
+	m, err := metainfo.LoadFromFile(path)
+	require.NoError(t, err)
+	info, err := m.UnmarshalInfo()
+	require.NoError(t, err)
+	require.True(t, info.HasV1() && info.HasV2())
+	h := *s
+	h.kind, h.info, h.hash, h.pads = "hybrid", m.InfoBytes, sha1.Sum(m.InfoBytes), map[string]int64{}
+	for _, f := range info.Files {
+		if strings.Contains(f.Attr, "p") {
+			h.pads[filepath.Join(append([]string{s.name}, f.Path...)...)] = f.Length
+		}
+	}
+	return &h
 }
 
 func (s *sample) fill(t testing.TB, path string, seed byte, n int64) {
@@ -91,6 +116,11 @@ func (s *sample) torrent(t testing.TB, path, tracker string) string {
 // into the folder they seed from.
 func (s *sample) copyTo(t testing.TB, dir string) string {
 	require.NoError(t, os.CopyFS(dir, os.DirFS(s.dir)))
+	for path, n := range s.pads {
+		path = filepath.Join(dir, path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, make([]byte, n), 0o644))
+	}
 	return dir
 }
 

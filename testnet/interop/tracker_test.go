@@ -16,7 +16,8 @@ import (
 // tracker answers HTTP announces (BEP 3, 23) with the peers a test wants a
 // client to dial, and tells what the client has said of itself.
 type tracker struct {
-	url string
+	url  string
+	hash string // whose swarm it knows the peers of
 
 	mu    sync.Mutex
 	peers []byte // compact
@@ -29,10 +30,10 @@ type announce struct {
 	event string
 }
 
-func newTracker(t testing.TB) *tracker {
+func newTracker(t testing.TB, hash [20]byte) *tracker {
 	ln, err := net.Listen("tcp", netip.AddrPortFrom(ourAddr, 0).String())
 	require.NoError(t, err)
-	tr := &tracker{url: "http://" + ln.Addr().String() + "/announce"}
+	tr := &tracker{hash: string(hash[:]), url: "http://" + ln.Addr().String() + "/announce"}
 	server := &http.Server{Handler: tr}
 	var gone sync.WaitGroup
 	gone.Go(func() { server.Serve(ln) })
@@ -65,8 +66,12 @@ func (tr *tracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	tr.heard = append(tr.heard, announce{port, left, q.Get("event")})
+	peers := tr.peers
+	if q.Get("info_hash") != tr.hash {
+		peers = nil // a hybrid torrent has a second swarm, where we are not
+	}
 	// Clients keep to a floor of their own below half a minute.
-	fmt.Fprintf(w, "d8:intervali5e12:min intervali5e5:peers%d:%se", len(tr.peers), tr.peers)
+	fmt.Fprintf(w, "d8:intervali5e12:min intervali5e5:peers%d:%se", len(peers), peers)
 }
 
 // wait returns when an announce has come from a port that ok accepts.
