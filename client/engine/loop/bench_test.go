@@ -1,5 +1,3 @@
-//go:build unix
-
 package loop
 
 import (
@@ -11,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"sotto/anon"
 	"sotto/client/engine"
@@ -163,13 +160,6 @@ func BenchmarkFastLink(b *testing.B) {
 			}
 		})
 	}
-}
-
-// cpu is what this process has used so far.
-func cpu(b *testing.B) time.Duration {
-	var u unix.Rusage
-	require.NoError(b, unix.Getrusage(unix.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkIdle prints what a torrent costs that waits for somebody to come.

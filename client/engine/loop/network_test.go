@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,7 +18,6 @@ import (
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"sotto/anon"
 	"sotto/anon/profile"
@@ -239,24 +237,6 @@ func (h twice) WithAttrs(as []slog.Attr) slog.Handler {
 
 func (h twice) WithGroup(g string) slog.Handler {
 	return twice{h[0].WithGroup(g), h[1].WithGroup(g)}
-}
-
-// limitFileSize lets no file of this process grow beyond n bytes, as a full
-// disk would; 0 takes the limit away.
-func limitFileSize(t testing.TB, n uint64) {
-	var old unix.Rlimit
-	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &old))
-	now := old
-	now.Cur = old.Max
-	if n > 0 {
-		now.Cur = n
-		signal.Ignore(unix.SIGXFSZ)
-	}
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &now))
-	t.Cleanup(func() {
-		now.Cur = now.Max
-		require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &now))
-	})
 }
 
 // save and readSample carry a sample from one process to another.

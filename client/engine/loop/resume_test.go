@@ -103,32 +103,6 @@ func TestReadOnlyWantsEverything(t *testing.T) {
 	require.Equal(t, make([]byte, 40<<10), got)
 }
 
-// A full disk ends the torrent, keeps what was verified, and goes on from
-// there when there is room.
-func TestFullDisk(t *testing.T) {
-	s := newSample(t, 16<<10, 200<<10)
-	n := memory.New(memory.Options{})
-	seedEnd := open(t, n)
-	s.seeder(t, seedEnd)
-	dir := t.TempDir()
-	limitFileSize(t, 100<<10)
-	get := start(t, s.options(t, open(t, n), dir))
-	get.AddPeers([]anon.Addr{seedEnd.Addr()})
-	err := endsWith(t, get)
-	require.True(t, engine.IsFull(err), "%v", err)
-	require.NotContains(t, err.Error(), dir)
-	require.NoError(t, get.Close())
-	had := get.Stats().Verified
-
-	limitFileSize(t, 0)
-	again := start(t, s.options(t, open(t, n), dir))
-	again.AddPeers([]anon.Addr{seedEnd.Addr()})
-	within(t, again.Done(), again)
-	st := again.Stats()
-	require.LessOrEqual(t, st.Downloaded-st.Wasted, s.size-had)
-	s.requireIn(t, dir)
-}
-
 func TestForeignFileIsLeftAlone(t *testing.T) {
 	s := newSample(t, 16<<10, 40<<10)
 	n := memory.New(memory.Options{})
