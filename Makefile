@@ -36,9 +36,11 @@ race:
 fuzz:
 	sh testnet/fuzz.sh 5s
 
-# Real tor, i2pd, Transmission, libtorrent and aria2, in namespaces.
+# Real tor, i2pd, Transmission, libtorrent and aria2 on private networks, in
+# namespaces. Most tests wait more than they work, so more of them run than
+# there are cores.
 e2e:
-	$(GO) test -count=1 -timeout 20m ./testnet/...
+	$(GO) test -count=1 -timeout 20m -parallel 4 ./testnet/...
 
 demo: install-demo-deps build
 	./sotto demo
