@@ -18,6 +18,8 @@ import (
 // The real transports, over real daemons and behind the guard, keep every
 // promise of package transport.
 func TestTorTransport(t *testing.T) {
+	_, err := lab.Tor(within(t)) // before goroutines are counted
+	require.NoError(t, err)
 	transporttest.Run(t, transporttest.Factory{
 		Make: func(t *testing.T) (a, b transport.Transport) {
 			return torTransport(t), torTransport(t)
@@ -37,6 +39,8 @@ func torTransport(t testing.TB) transport.Transport {
 }
 
 func TestI2PTransport(t *testing.T) {
+	_, err := lab.I2P(within(t)) // before goroutines are counted
+	require.NoError(t, err)
 	transporttest.Run(t, transporttest.Factory{
 		Make: func(t *testing.T) (a, b transport.Transport) {
 			return i2pTransport(t, 7), i2pTransport(t, 8)
