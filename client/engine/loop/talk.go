@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -100,9 +101,10 @@ func (o *owner) choked(p *peer, choked bool) {
 	o.hungry = true
 }
 
-// tells takes in what a peer has, as a whole. It may be said once.
+// tells takes in what a peer has, as a whole: first of all, or later when it
+// says more than is known.
 func (o *owner) tells(p *peer, m wire.Message) error {
-	if p.spoke {
+	if p.spoke && !grows(p, m) {
 		return errTwice
 	}
 	p.spoke = true
@@ -116,6 +118,20 @@ func (o *owner) tells(p *peer, m wire.Message) error {
 		return nil
 	}
 	return o.weigh(p)
+}
+
+// grows reports whether a late bitfield adds to what a peer has and takes
+// nothing away. aria2 sends one in place of many Haves.
+func grows(p *peer, m wire.Message) bool {
+	if m.ID != wire.Bits || len(m.Data) < len(p.has) || bytes.Equal(m.Data, p.has) {
+		return false
+	}
+	for i, had := range p.has {
+		if had&^m.Data[i] != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // weigh tells the picker what a peer has.
