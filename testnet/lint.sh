@@ -8,6 +8,6 @@ elif grep -q '^Vulnerability #' "${TMPDIR:-/tmp}/sotto-vuln.$$"; then
 	cat "${TMPDIR:-/tmp}/sotto-vuln.$$"
 	exit 1
 else
-	echo "govulncheck could not run here: $(tail -n 1 "${TMPDIR:-/tmp}/sotto-vuln.$$")"
+	echo "govulncheck could not run here: $(head -n 1 "${TMPDIR:-/tmp}/sotto-vuln.$$")"
 fi
 rm -f "${TMPDIR:-/tmp}/sotto-vuln.$$"
