@@ -46,7 +46,7 @@ type Look struct {
 }
 
 // queue is the number that peers read as leave to fill a pipe of seconds.
-const queue = 500
+const queue = 250
 
 var looks = map[anon.Network]Look{
 	// I2PSnark bans a destination whose first bytes are not BitTorrent's, and

@@ -175,7 +175,7 @@ func TestDeafPeerIsBounded(t *testing.T) {
 		}
 		synctest.Wait()
 		waits := look(t, seed, func(o *owner) int { return o.peers[0].box.waiting() })
-		require.LessOrEqual(t, waits, queue)
+		require.LessOrEqual(t, waits, o.Look.Queue)
 		rejects := 0
 		for range 1000 {
 			kind, _, err := p.next()

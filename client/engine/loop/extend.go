@@ -7,10 +7,6 @@ import (
 	"sotto/client/engine/wire"
 )
 
-// queue is how many requests of one peer we keep, and say so (BEP 10). It is
-// the same for everybody, as all we say is.
-const queue = 250
-
 var (
 	errUnasked = misconduct("metadata that was not asked for")
 	errGreedy  = misconduct("asks for the metadata again and again")
@@ -19,7 +15,9 @@ var (
 // firstWords are what a peer hears first, in one write: our handshake if it
 // dialled us, our extended handshake, what we have.
 func (o *owner) firstWords(p *peer) []byte {
-	open := wire.Opening{Agreed: p.agreed, About: wire.About{Registry: o.registry, Queue: queue}}
+	open := wire.Opening{Agreed: p.agreed, About: wire.About{
+		Registry: o.registry, Port: o.opts.Look.Port, Queue: o.opts.Look.Queue,
+	}}
 	if p.inbound {
 		hello := o.hello()
 		open.Handshake = &hello

@@ -64,9 +64,9 @@ func TestGoldenHandshakes(t *testing.T) {
 			require.NoError(t, err)
 			o := s.options(t, us, t.TempDir())
 			o.Look, o.Endpoint = look, onNetwork{us, addr}
-			want := "d1:md11:ut_metadatai1ee4:reqqi250ee"
+			want := "d1:md11:ut_metadatai1ee1:pi6881e4:reqqi250ee"
 			if withInfo {
-				want = fmt.Sprintf("d1:md11:ut_metadatai1ee13:metadata_sizei%de4:reqqi250ee", len(s.info))
+				want = fmt.Sprintf("d1:md11:ut_metadatai1ee13:metadata_sizei%de1:pi6881e4:reqqi250ee", len(s.info))
 			} else {
 				o.Info = nil
 			}
@@ -83,7 +83,7 @@ func TestGoldenHandshakes(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, byte(msgExtended), kind, "the extended handshake comes first")
 			require.Equal(t, "\x00"+want, string(b))
-			for _, never := range []string{"yourip", "ipv4", "ipv6", "1:v", "1:p", "ut_holepunch", "ut_pex"} {
+			for _, never := range []string{"yourip", "ipv4", "ipv6", "1:v", "ut_holepunch", "ut_pex"} {
 				require.NotContains(t, string(b), never)
 			}
 			requireNo(t, p, tor, msgPort)
@@ -116,7 +116,7 @@ func TestGoldenDial(t *testing.T) {
 	id := tor.Stats().PeerID
 	require.Equal(t, "\x13BitTorrent protocol\x00\x00\x00\x00\x00\x10\x00\x04"+string(s.hash[:])+string(id[:]), string(p.helloBack()))
 	require.NoError(t, p.hello(s.hash, "-XX0000-"))
-	require.Equal(t, fmt.Sprintf("\x00d1:md11:ut_metadatai1ee13:metadata_sizei%de4:reqqi250ee", len(s.info)), string(p.until(msgExtended)))
+	require.Equal(t, fmt.Sprintf("\x00d1:md11:ut_metadatai1ee13:metadata_sizei%de1:pi6881e4:reqqi250ee", len(s.info)), string(p.until(msgExtended)))
 	requireNo(t, p, tor, msgPort)
 }
 
@@ -231,7 +231,7 @@ func (s *scribe) written() []string {
 // on one packet. The bytes are part of how we look.
 func TestFirstWordsAreOneWrite(t *testing.T) {
 	s := newSample(t, 32<<10, 100_000)
-	about := fmt.Sprintf("d1:md11:ut_metadatai1ee13:metadata_sizei%de4:reqqi250e", len(s.info))
+	about := fmt.Sprintf("d1:md11:ut_metadatai1ee13:metadata_sizei%de1:pi6881e4:reqqi250e", len(s.info))
 	extended := func(more string) string {
 		return string(wire.AppendExtended(nil, 0, []byte(about+more+"e")))
 	}

@@ -211,7 +211,7 @@ func (w *swarm) inspect(i int) {
 		require.LessOrEqual(w.t, o.picker.Open(), int64(maxOpen))
 		require.LessOrEqual(w.t, len(o.pieces)*64<<10, int(o.picker.Open()))
 		for _, p := range o.peers {
-			require.LessOrEqual(w.t, p.box.waiting(), queue)
+			require.LessOrEqual(w.t, p.box.waiting(), o.opts.Look.Queue)
 			require.LessOrEqual(w.t, o.picker.Outstanding(p.id), 500)
 		}
 	})

@@ -28,7 +28,7 @@ func (o *owner) request(p *peer, b pick.Block) error {
 		return errRequest
 	}
 	may := p.unchoked || slices.Contains(p.allowed, b.Piece) && p.gifts < maxGifts
-	if !may || !o.have.Get(int(b.Piece)) || !p.box.serve(b, queue) {
+	if !may || !o.have.Get(int(b.Piece)) || !p.box.serve(b, o.opts.Look.Queue) {
 		o.reject(p, b)
 		return nil
 	}
