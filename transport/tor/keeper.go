@@ -105,7 +105,7 @@ func (t *Transport) announce(l *link) {
 			"version", l.version, "want", minVersionText)
 		return
 	}
-	t.log.Info("tor is proven", "version", l.version, "child", l.child != nil)
+	t.log.Info("tor is proven", "child", l.child != nil)
 }
 
 // await returns when the next attempt is due and false at Close. Without
