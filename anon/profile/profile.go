@@ -65,7 +65,7 @@ var looks = map[anon.Network]Look{
 	},
 	anon.Memory: {
 		Network: anon.Memory, PeerIDPrefix: "-LT20C0-",
-		UserAgent: "curl/7.81.0", Encryption: Accept, Port: anon.DefaultPort, Queue: queue, Announce: onionAnnounce,
+		UserAgent: "curl/7.81.0", Encryption: Accept, Queue: queue, Announce: onionAnnounce,
 	},
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -79,6 +80,9 @@ func TestGoldenHandshakes(t *testing.T) {
 			id := tor.Stats().PeerID
 			require.Equal(t, prefix[on], string(id[:len(prefix[on])]))
 			require.Equal(t, "\x13BitTorrent protocol\x00\x00\x00\x00\x00\x10\x00\x04"+string(s.hash[:])+string(id[:]), string(hello))
+			if on == anon.Memory { // which has no ports
+				want = strings.Replace(want, "1:pi6881e", "", 1)
+			}
 			kind, b, err := p.next()
 			require.NoError(t, err)
 			require.Equal(t, byte(msgExtended), kind, "the extended handshake comes first")
@@ -116,7 +120,7 @@ func TestGoldenDial(t *testing.T) {
 	id := tor.Stats().PeerID
 	require.Equal(t, "\x13BitTorrent protocol\x00\x00\x00\x00\x00\x10\x00\x04"+string(s.hash[:])+string(id[:]), string(p.helloBack()))
 	require.NoError(t, p.hello(s.hash, "-XX0000-"))
-	require.Equal(t, fmt.Sprintf("\x00d1:md11:ut_metadatai1ee13:metadata_sizei%de1:pi6881e4:reqqi250ee", len(s.info)), string(p.until(msgExtended)))
+	require.Equal(t, fmt.Sprintf("\x00d1:md11:ut_metadatai1ee13:metadata_sizei%de4:reqqi250ee", len(s.info)), string(p.until(msgExtended)))
 	requireNo(t, p, tor, msgPort)
 }
 
@@ -231,7 +235,7 @@ func (s *scribe) written() []string {
 // on one packet. The bytes are part of how we look.
 func TestFirstWordsAreOneWrite(t *testing.T) {
 	s := newSample(t, 32<<10, 100_000)
-	about := fmt.Sprintf("d1:md11:ut_metadatai1ee13:metadata_sizei%de1:pi6881e4:reqqi250e", len(s.info))
+	about := fmt.Sprintf("d1:md11:ut_metadatai1ee13:metadata_sizei%de4:reqqi250e", len(s.info))
 	extended := func(more string) string {
 		return string(wire.AppendExtended(nil, 0, []byte(about+more+"e")))
 	}

@@ -24,7 +24,7 @@ func TestGoldenOpenings(t *testing.T) {
 			"d1:md7:i2p_dhti3e7:i2p_pexi2e11:ut_metadatai1ee13:metadata_sizei31235e1:pi6881e4:reqqi250e11:upload_onlyi1ee",
 		},
 		anon.Tor:    {"d1:md11:ut_metadatai1ee1:pi6881e4:reqqi250ee", "d1:md11:ut_metadatai1ee13:metadata_sizei31235e1:pi6881e4:reqqi250e11:upload_onlyi1ee"},
-		anon.Memory: {"d1:md11:ut_metadatai1ee1:pi6881e4:reqqi250ee", "d1:md11:ut_metadatai1ee13:metadata_sizei31235e1:pi6881e4:reqqi250e11:upload_onlyi1ee"},
+		anon.Memory: {"d1:md11:ut_metadatai1ee4:reqqi250ee", "d1:md11:ut_metadatai1ee13:metadata_sizei31235e4:reqqi250e11:upload_onlyi1ee"},
 	} {
 		t.Run(on.String(), func(t *testing.T) {
 			look, err := profile.For(on)
