@@ -43,7 +43,9 @@ func readTrace(t *testing.T, file string) []call {
 		var err error
 		text, err = os.ReadFile(file)
 		first, _, _ := strings.Cut(string(text), " ")
-		return err == nil && strings.Contains(string(text), "\n"+first+" +++ exited with ")
+		// A short process id is padded.
+		end := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(first) + ` +\+\+\+ exited with `)
+		return err == nil && first != "" && end.Match(text)
 	}, patience, 100*time.Millisecond, "the trace has no end")
 	lines := strings.Split(string(text), "\n")
 	parent, tor := map[string]string{}, map[string]bool{}
