@@ -7,7 +7,7 @@ import (
 
 	"sotto/anon/profile"
 	"sotto/client/discover"
-	"sotto/client/engine/loop"
+	"sotto/client/engine"
 	"sotto/client/tracker"
 )
 
@@ -77,7 +77,7 @@ func (se *search) trouble() string {
 }
 
 // wanted shows the engine's torrent as the search needs it.
-type wanted struct{ *loop.Torrent }
+type wanted struct{ *engine.Torrent }
 
 func (w wanted) Counters() discover.Counters {
 	st := w.Stats()

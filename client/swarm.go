@@ -9,7 +9,6 @@ import (
 
 	"sotto/anon/profile"
 	"sotto/client/engine"
-	"sotto/client/engine/loop"
 	"sotto/client/metainfo"
 	"sotto/client/tracker/server"
 	"sotto/transport"
@@ -21,7 +20,7 @@ type swarm struct {
 	client   *Client
 	link     *metainfo.Link
 	endpoint transport.Endpoint
-	engine   *loop.Torrent
+	engine   *engine.Torrent
 	search   *search // nil when we host: peers come to us
 	meter    meter
 
@@ -51,7 +50,7 @@ func (c *Client) join(ctx context.Context, t transport.Transport, link *metainfo
 		ep = o.host.Split(ep)
 	}
 	s := &swarm{client: c, link: link, endpoint: ep}
-	s.engine, err = loop.Open(ctx, engine.Options{
+	s.engine, err = engine.Open(ctx, engine.Options{
 		Endpoint: ep, Look: look, InfoHash: link.InfoHash, Info: link.Info,
 		Dir: o.dir, ReadOnly: o.host != nil, Log: c.log(),
 		CheckInfo: func(info []byte) error {

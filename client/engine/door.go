@@ -3,231 +3,137 @@ package engine
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"sotto/anon"
-	"sotto/transport"
 )
-
-var errNoFallback = errors.New("no second dial: this network is dialled plain only")
 
 const (
-	maxGreeting = 64 // inbound streams that have not said who they are
 	acceptPause = time.Second
 	maxPause    = time.Minute
-	shortVisit  = time.Minute // a connection that ends sooner counts as a failure
 )
 
-// door is the library's only dialer and only listener. It turns made-up
-// addresses into real ones, hides real ones from the library, and knows every
-// connection that is open.
-type door struct {
-	end   transport.Endpoint
-	book  *book
-	log   *slog.Logger
-	hash  [20]byte    // the only torrent we answer for
-	plain bool        // never dial the same peer twice for one attempt
-	leak  func(error) // told of every error that is anon.ErrLeak
-	guard func(op string)
-
-	ctx   context.Context // done when no more streams are wanted
-	close context.CancelFunc
-	calls sync.WaitGroup // into end
-
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-	out   map[string]*conn // latest dialled, by made-up address
-	inc   int              // inbound without a handshake
-}
-
-func newDoor(end transport.Endpoint, b *book, log *slog.Logger) *door {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &door{
-		end: end, book: b, log: log, ctx: ctx, close: cancel,
-		conns: make(map[*conn]struct{}), out: make(map[string]*conn),
-	}
-}
-
-// enter counts a call into the endpoint, unless the door is closed.
-func (d *door) enter() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.ctx.Err() != nil {
-		return false
-	}
-	d.calls.Add(1)
-	return true
-}
-
-// DialerNetwork names the network to the library.
-func (d *door) DialerNetwork() string { return wire }
-
-// Addr has no port, so that the library announces none.
-func (d *door) Addr() net.Addr { return synthetic(wire) }
-
-// Dial is called by the library with an address we made up.
-func (d *door) Dial(ctx context.Context, fake string) (_ net.Conn, err error) {
-	defer d.guard("dial")
-	if !d.enter() {
-		return nil, net.ErrClosed
-	}
-	defer d.calls.Done()
-	p, err := d.book.dialing(fake)
-	if err != nil {
-		// One of ours may have been forgotten since the library was told of
-		// it; anything else should not be known to the library at all.
-		if !isSynthetic(fake) {
-			d.leaked(err)
-		}
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(d.ctx, cancel)()
-	nc, err := d.end.Dial(ctx, p.addr)
-	if err != nil {
-		how := failed
-		if errors.Is(err, anon.ErrUnavailable) {
-			how = routerOff
-		}
-		d.book.ended(p, how, time.Now())
-		d.leaked(err)
-		return nil, err
-	}
-	return d.track(&conn{Conn: nc, door: d, peer: p, remote: p.fake, made: time.Now()}), nil
-}
-
-func (d *door) leaked(err error) {
-	if errors.Is(err, anon.ErrLeak) {
-		d.log.Warn("a connection was refused: it would leak")
-		d.leak(err)
-	}
-}
-
-// Accept is called by the library in a loop that never pauses, so it must not
-// return an error before the library itself is closed. Close does that.
-func (d *door) Accept() (_ net.Conn, err error) {
-	defer d.guard("accept")
-	err = errPanicked // what a caught panic returns
-	for pause := acceptPause; ; pause = min(2*pause, maxPause) {
-		if !d.enter() {
-			return nil, net.ErrClosed
-		}
-		nc, err := d.end.Accept(d.ctx)
-		d.calls.Done()
+// accept takes inbound streams until ctx is done and hands them to the owner.
+func (t *Torrent) accept(ctx context.Context, arrived chan<- net.Conn) {
+	defer t.guard("accept")
+	pause := acceptPause
+	for ctx.Err() == nil {
+		c, err := t.opts.Endpoint.Accept(ctx)
 		if err == nil {
-			if c := d.welcome(nc); c != nil {
-				return c, nil
+			pause = acceptPause
+			select {
+			case arrived <- c:
+			case <-ctx.Done():
+				c.Close()
 			}
-			pause = acceptPause / 2
 			continue
 		}
+		t.leaked(err)
 		if errors.Is(err, net.ErrClosed) {
-			pause = maxPause // the endpoint is gone; only our Close is left to wait for
+			return // the endpoint is gone for good
 		}
-		d.leaked(err)
 		select {
-		case <-d.ctx.Done():
-			return nil, net.ErrClosed
+		case <-ctx.Done():
 		case <-time.After(pause):
 		}
+		pause = min(2*pause, maxPause)
 	}
 }
 
-// welcome hides who is there, or hangs up when too many strangers have not
-// said anything yet.
-func (d *door) welcome(nc net.Conn) net.Conn {
-	from, ok := nc.RemoteAddr().(anon.Addr)
-	if !ok {
-		nc.Close()
-		d.leaked(&anon.LeakError{Op: "accept", Want: "a stream of an anonymous network", Got: "another"})
-		return nil
+// leaked ends the torrent if err is a leak: that is never retried.
+func (t *Torrent) leaked(err error) {
+	if errors.Is(err, anon.ErrLeak) {
+		t.log.Warn("a connection was refused: it would leak")
+		t.fail(err)
 	}
-	d.mu.Lock()
-	full := d.inc >= maxGreeting
-	if !full {
-		d.inc++
-	}
-	d.mu.Unlock()
-	if full {
-		nc.Close()
-		return nil
-	}
-	p, fake := d.book.arrived(from)
-	return d.track(&conn{Conn: nc, door: d, peer: p, remote: fake, made: time.Now(), inbound: true})
 }
 
-func (d *door) track(c *conn) *conn {
-	d.mu.Lock()
-	d.conns[c] = struct{}{}
-	if !c.inbound {
-		d.out[c.remote.String()] = c
-	}
-	closed := d.ctx.Err() != nil
-	d.mu.Unlock()
-	if closed {
+// arrive starts to greet an inbound stream, or hangs up when too many
+// strangers have not said anything yet.
+func (o *owner) arrive(c net.Conn) {
+	from, ok := c.RemoteAddr().(anon.Addr)
+	switch {
+	case !ok || from.On() != o.self.On():
 		c.Close()
-	}
-	return c
-}
-
-// greeted notes that a connection's handshake was for our torrent.
-func (d *door) greeted(remote any) {
-	c, ok := remote.(*inboundAddr)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var it *conn
-	if ok {
-		it = c.conn
-	} else if s, ok := remote.(synthetic); ok {
-		it = d.out[s.String()]
-	}
-	if it == nil || it.greeted {
+		o.leaked(&anon.LeakError{Op: "accept", Want: "a stream of our network", Got: "another"})
+		return
+	case o.greeting >= maxGreeting || len(o.peers) >= o.opts.MaxPeers || from == o.self:
+		c.Close()
 		return
 	}
-	it.greeted = true
-	if it.inbound {
-		d.inc--
-	}
-}
-
-// gone is called once by each connection's Close.
-func (d *door) gone(c *conn) {
-	d.mu.Lock()
-	delete(d.conns, c)
-	if d.out[c.remote.String()] == c {
-		delete(d.out, c.remote.String())
-	}
-	greeted := c.greeted
-	if c.inbound && !greeted {
-		d.inc--
-	}
-	d.mu.Unlock()
-	how := failed
-	if greeted && time.Since(c.made) > shortVisit {
-		how = worked
-	}
-	if !greeted && d.plain && !c.inbound {
-		d.book.spend(c.peer)
-	}
-	d.book.ended(c.peer, how, time.Now())
-}
-
-// shut ends every connection and waits until no call into the endpoint is
-// left. The library must have been closed before, or its accept loop spins.
-func (d *door) shut() {
-	d.mu.Lock()
-	d.close()
-	open := make([]*conn, 0, len(d.conns))
-	for c := range d.conns {
-		open = append(open, c)
-	}
-	d.mu.Unlock()
-	for _, c := range open {
+	e := o.book.find(from)
+	if e != nil && e.banned {
 		c.Close()
+		return
 	}
-	d.calls.Wait()
+	if e != nil {
+		e.busy++
+	}
+	o.greeting++
+	o.work("greet", func() {
+		g := greeting{entry: e, addr: from, conn: c, inbound: true}
+		g.err = o.answer(&g)
+		o.report(g)
+	})
+}
+
+// dial opens streams to as many known addresses as there is room for.
+func (o *owner) dial(now time.Time) {
+	room := o.opts.MaxPeers - len(o.peers) - o.dialing - o.calling
+	if kept := o.opts.MaxPeers / inboundShare; kept > 0 && o.inbound < kept {
+		room -= kept - o.inbound
+	}
+	room = min(max(room, 0), o.opts.MaxDials-o.dialing)
+	if room <= 0 {
+		return
+	}
+	for _, e := range o.book.due(room, !o.complete(), now) {
+		e.busy++
+		o.dialing++
+		o.work("dial", func() {
+			g := greeting{entry: e, addr: e.addr}
+			g.err = o.call(&g)
+			o.leaked(g.err)
+			o.report(g)
+		})
+	}
+}
+
+// opened notes that a dial has become a stream, on which a handshake follows:
+// the next dial need not wait for that.
+func (o *owner) opened() {
+	o.dialing--
+	o.calling++
+	o.dial(time.Now())
+}
+
+// report hands a greeting to the owner, or closes its stream when nobody is
+// there to take it.
+func (o *owner) report(g greeting) {
+	select {
+	case o.greeted <- g:
+	case <-o.ctx.Done():
+		if g.conn != nil {
+			g.conn.Close()
+		}
+	}
+}
+
+// open dials for g. The first success of a greeting is told to the owner.
+func (o *owner) open(g *greeting) (err error) {
+	ctx, cancel := context.WithTimeout(o.ctx, dialTime)
+	defer cancel()
+	if g.conn, err = o.opts.Endpoint.Dial(ctx, g.addr); err != nil {
+		g.conn = nil
+		return err
+	}
+	if !g.opened {
+		g.opened = true
+		select {
+		case o.streams <- struct{}{}:
+		case <-o.ctx.Done():
+		}
+	}
+	return nil
 }

@@ -13,6 +13,24 @@ import (
 	"sotto/transport/memory"
 )
 
+// limitFileSize lets no file of this process grow beyond n bytes, as a full
+// disk would; 0 takes the limit away.
+func limitFileSize(t testing.TB, n uint64) {
+	var old unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &old))
+	now := old
+	now.Cur = old.Max
+	if n > 0 {
+		now.Cur = n
+		signal.Ignore(unix.SIGXFSZ)
+	}
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &now))
+	t.Cleanup(func() {
+		now.Cur = now.Max
+		require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &now))
+	})
+}
+
 // A full disk ends the torrent, keeps what was verified, and goes on from
 // there when there is room.
 func TestFullDisk(t *testing.T) {
@@ -37,22 +55,4 @@ func TestFullDisk(t *testing.T) {
 	st := again.Stats()
 	require.LessOrEqual(t, st.Downloaded-st.Wasted, s.size-had)
 	s.requireIn(t, dir)
-}
-
-// limitFileSize lets no file of this process grow beyond n bytes, as a full
-// disk would; 0 takes the limit away.
-func limitFileSize(t testing.TB, n uint64) {
-	var old unix.Rlimit
-	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &old))
-	now := old
-	now.Cur = old.Max
-	if n > 0 {
-		now.Cur = n
-		signal.Ignore(unix.SIGXFSZ)
-	}
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &now))
-	t.Cleanup(func() {
-		now.Cur = now.Max
-		require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &now))
-	})
 }

@@ -1,16 +1,22 @@
 package engine
 
 import (
+	"context"
+	"crypto/sha1"
 	"fmt"
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"sotto/anon"
 	"sotto/anon/profile"
+	"sotto/client/engine/wire"
+	"sotto/client/metainfo"
 	"sotto/transport"
 	"sotto/transport/memory"
 )
@@ -23,6 +29,21 @@ type onNetwork struct {
 }
 
 func (e onNetwork) Addr() anon.Addr { return e.addr }
+
+func (e onNetwork) Accept(ctx context.Context) (net.Conn, error) {
+	c, err := e.Endpoint.Accept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return stranger{c, anon.Unknown(e.addr.On())}, nil
+}
+
+type stranger struct {
+	net.Conn
+	from anon.Addr
+}
+
+func (s stranger) RemoteAddr() net.Addr { return s.from }
 
 var looks = map[anon.Network]anon.Addr{
 	anon.I2P:    anon.I2PAddr([32]byte{1}),
@@ -44,9 +65,9 @@ func TestGoldenHandshakes(t *testing.T) {
 			require.NoError(t, err)
 			o := s.options(t, us, t.TempDir())
 			o.Look, o.Endpoint = look, onNetwork{us, addr}
-			want := "d1:ei1e1:md11:ut_metadatai1ee4:reqqi1024ee"
+			want := "d1:md11:ut_metadatai1ee1:pi6881e4:reqqi250ee"
 			if withInfo {
-				want = fmt.Sprintf("d1:ei1e1:md11:ut_metadatai1ee13:metadata_sizei%de4:reqqi1024ee", len(s.info))
+				want = fmt.Sprintf("d1:md11:ut_metadatai1ee13:metadata_sizei%de1:pi6881e4:reqqi250ee", len(s.info))
 			} else {
 				o.Info = nil
 			}
@@ -59,11 +80,14 @@ func TestGoldenHandshakes(t *testing.T) {
 			id := tor.Stats().PeerID
 			require.Equal(t, prefix[on], string(id[:len(prefix[on])]))
 			require.Equal(t, "\x13BitTorrent protocol\x00\x00\x00\x00\x00\x10\x00\x04"+string(s.hash[:])+string(id[:]), string(hello))
+			if on == anon.Memory { // which has no ports
+				want = strings.Replace(want, "1:pi6881e", "", 1)
+			}
 			kind, b, err := p.next()
 			require.NoError(t, err)
 			require.Equal(t, byte(msgExtended), kind, "the extended handshake comes first")
 			require.Equal(t, "\x00"+want, string(b))
-			for _, never := range []string{"yourip", "ipv4", "ipv6", "1:v", "1:p", "ut_holepunch", "ut_pex"} {
+			for _, never := range []string{"yourip", "ipv4", "ipv6", "1:v", "ut_holepunch", "ut_pex"} {
 				require.NotContains(t, string(b), never)
 			}
 			requireNo(t, p, tor, msgPort)
@@ -96,7 +120,7 @@ func TestGoldenDial(t *testing.T) {
 	id := tor.Stats().PeerID
 	require.Equal(t, "\x13BitTorrent protocol\x00\x00\x00\x00\x00\x10\x00\x04"+string(s.hash[:])+string(id[:]), string(p.helloBack()))
 	require.NoError(t, p.hello(s.hash, "-XX0000-"))
-	require.Equal(t, fmt.Sprintf("\x00d1:ei1e1:md11:ut_metadatai1ee13:metadata_sizei%de4:reqqi1024ee", len(s.info)), string(p.until(msgExtended)))
+	require.Equal(t, fmt.Sprintf("\x00d1:md11:ut_metadatai1ee13:metadata_sizei%de4:reqqi250ee", len(s.info)), string(p.until(msgExtended)))
 	requireNo(t, p, tor, msgPort)
 }
 
@@ -127,11 +151,11 @@ func TestPlainDialIsNotRepeatedEncrypted(t *testing.T) {
 		tor.AddPeers([]anon.Addr{them.Addr()})
 		for i := range dials {
 			p := acceptRaw(t, them)
-			b := make([]byte, len(greeting))
+			b := make([]byte, len(wire.Greeting))
 			_, err := p.Read(b)
 			require.NoError(t, err)
 			plain := enc == profile.Accept || i == 1
-			require.Equal(t, plain, string(b) == greeting, "%v, dial %d", enc, i)
+			require.Equal(t, plain, string(b) == wire.Greeting, "%v, dial %d", enc, i)
 			p.Close()
 		}
 		require.Eventually(t, func() bool { return tor.Stats().Dialing == 0 }, patience, poll, "%v", enc)
@@ -166,31 +190,99 @@ func TestRequiredEncryption(t *testing.T) {
 	require.NotContains(t, string(<-got), "BitTorrent")
 }
 
-// writes records what reaches a stream, write by write.
-type writes struct {
-	net.Conn
-	got []string
+// scribe notes what is written to accepted and dialled streams, write by write.
+type scribe struct {
+	*end
+	mu     sync.Mutex
+	writes []string
 }
 
-func (w *writes) Write(b []byte) (int, error) {
-	w.got = append(w.got, string(b))
-	return len(b), nil
-}
-
-func TestHandshakeIsOneWrite(t *testing.T) {
-	rest := strings.Repeat("x", greetingSize-len(greeting))
-	for name, c := range map[string]struct{ in, out []string }{
-		"plain":      {[]string{greeting, rest[:8], rest[8:28], rest[28:], "more"}, []string{greeting + rest, "more"}},
-		"encrypted":  {[]string{"any", "thing"}, []string{"any", "thing"}},
-		"unfinished": {[]string{greeting, rest[:8]}, nil},
-	} {
-		w := new(writes)
-		dut := &conn{Conn: w, door: &door{hash: [20]byte([]byte(rest))}}
-		for _, b := range c.in {
-			n, err := dut.Write([]byte(b))
-			require.NoError(t, err)
-			require.Equal(t, len(b), n)
-		}
-		require.Equal(t, c.out, w.got, name)
+func (s *scribe) Accept(ctx context.Context) (net.Conn, error) {
+	c, err := s.end.Accept(ctx)
+	if err != nil {
+		return nil, err
 	}
+	return &noted{c, s}, nil
+}
+
+func (s *scribe) Dial(ctx context.Context, to anon.Addr) (net.Conn, error) {
+	c, err := s.end.Dial(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	return &noted{c, s}, nil
+}
+
+type noted struct {
+	net.Conn
+	by *scribe
+}
+
+func (n *noted) Write(b []byte) (int, error) {
+	n.by.mu.Lock()
+	n.by.writes = append(n.by.writes, string(b))
+	n.by.mu.Unlock()
+	return n.Conn.Write(b)
+}
+
+func (s *scribe) written() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
+
+// All that can be said at first leaves in one write, so that on I2P it rides
+// on one packet. The bytes are part of how we look.
+func TestFirstWordsAreOneWrite(t *testing.T) {
+	s := newSample(t, 32<<10, 100_000)
+	about := fmt.Sprintf("d1:md11:ut_metadatai1ee13:metadata_sizei%de4:reqqi250e", len(s.info))
+	extended := func(more string) string {
+		return string(wire.AppendExtended(nil, 0, []byte(about+more+"e")))
+	}
+	const haveAll, haveNone, unchoke = "\x00\x00\x00\x01\x0e", "\x00\x00\x00\x01\x0f", "\x00\x00\x00\x01\x01"
+	for name, c := range map[string]struct {
+		seed, dials bool
+		words       string
+	}{
+		"seed, dialled":  {true, false, extended("11:upload_onlyi1e") + haveAll + unchoke},
+		"seed, dialling": {true, true, extended("11:upload_onlyi1e") + haveAll + unchoke},
+		"empty, dialled": {false, false, extended("") + haveNone + unchoke},
+		"empty, dialing": {false, true, extended("") + haveNone + unchoke},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := memory.New(memory.Options{})
+				us, them := &scribe{end: open(t, n)}, open(t, n)
+				o := s.options(t, us.end, t.TempDir())
+				o.Endpoint = us
+				if c.seed {
+					s.write(t, o.Dir)
+				}
+				tor := start(t, o)
+				id := tor.Stats().PeerID
+				hello := "\x13BitTorrent protocol\x00\x00\x00\x00\x00\x10\x00\x04" + string(s.hash[:]) + string(id[:])
+				want := []string{hello + c.words}
+				if c.dials {
+					want = []string{hello, c.words}
+					tor.AddPeers([]anon.Addr{them.Addr()})
+					p := acceptRaw(t, them)
+					p.helloBack()
+					require.NoError(t, p.hello(s.hash, "-XX0000-"))
+				} else {
+					synctest.Wait()
+					greet(t, them, us.Addr(), s.hash, "-XX0000-")
+				}
+				synctest.Wait()
+				require.Equal(t, want, us.written())
+			})
+		})
+	}
+}
+
+// A torrent without a v1 part is refused clearly.
+func TestV2OnlyIsRefused(t *testing.T) {
+	info := []byte("d9:file treed1:ad0:d6:lengthi4e11:pieces root32:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxeee12:meta versioni2e4:name1:a12:piece lengthi16384ee")
+	s := sample{info: info, hash: sha1.Sum(info)}
+	get := start(t, s.options(t, open(t, memory.New(memory.Options{})), t.TempDir()))
+	require.ErrorIs(t, endsWith(t, get), metainfo.ErrV2Only)
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -199,23 +198,6 @@ func TestConnThatIsAlreadyClosed(t *testing.T) {
 	require.NoError(t, get.Err())
 }
 
-// An address that nobody told us of is refused and reported.
-func TestUnknownAddressIsALeak(t *testing.T) {
-	s := newSample(t, 16<<10, 40<<10)
-	us := open(t, memory.New(memory.Options{}))
-	get := start(t, s.options(t, us, t.TempDir()))
-	forgotten := string(newSynthetic())
-	_, err := get.door.Dial(t.Context(), forgotten)
-	require.ErrorIs(t, err, anon.ErrLeak)
-	require.NoError(t, get.Err(), "refused, but nobody's fault")
-	for _, a := range []string{"192.0.2.1:80", "[2001:db8::1]:6881", "example.com:80", ""} {
-		_, err := get.door.Dial(t.Context(), a)
-		require.ErrorIs(t, err, anon.ErrLeak, a)
-	}
-	require.ErrorIs(t, endsWith(t, get), anon.ErrLeak)
-	require.Zero(t, us.dialled())
-}
-
 // The guard's verdict ends the torrent, and is not retried.
 func TestLeakEndsTheTorrent(t *testing.T) {
 	s := newSample(t, 16<<10, 40<<10)
@@ -226,58 +208,4 @@ func TestLeakEndsTheTorrent(t *testing.T) {
 	get.AddPeers([]anon.Addr{other.Addr()})
 	require.ErrorIs(t, endsWith(t, get), anon.ErrLeak)
 	require.Equal(t, 1, us.dialled())
-}
-
-// Streams whose other end is not an anonymous address are not taken.
-func TestForeignStreamIsALeak(t *testing.T) {
-	a, b := net.Pipe()
-	defer b.Close()
-	var leaked error
-	d := newDoor(nil, newBook(), quietLog())
-	d.leak = func(err error) { leaked = err }
-	require.Nil(t, d.welcome(a))
-	require.ErrorIs(t, leaked, anon.ErrLeak)
-	_, err := a.Write([]byte{1})
-	require.Error(t, err, "hung up")
-}
-
-// Silent strangers cannot take all the room.
-func TestSilentStrangersAreLimited(t *testing.T) {
-	s := newSample(t, 16<<10, 40<<10)
-	n := memory.New(memory.Options{HideDialers: true})
-	us, liar := open(t, n), open(t, n)
-	get := start(t, s.options(t, us, t.TempDir()))
-	greet(t, liar, us.Addr(), s.hash, "-XX0000-")
-	var silent []rawPeer
-	require.Eventually(t, func() bool {
-		get.door.mu.Lock()
-		inc := get.door.inc
-		get.door.mu.Unlock()
-		if inc < maxGreeting {
-			silent = append(silent, dialRaw(t, liar, us.Addr()))
-		}
-		return inc == maxGreeting
-	}, patience, poll)
-	dialRaw(t, liar, us.Addr()).hungUp()
-	for _, p := range silent {
-		p.Close()
-	}
-	greet(t, liar, us.Addr(), s.hash, "-XX0001-") // there is room again
-}
-
-func TestStalledPeersAreFound(t *testing.T) {
-	s := newSample(t, 16<<10, 40<<10)
-	n := memory.New(memory.Options{})
-	us, lazy := open(t, n), open(t, n)
-	get := start(t, s.options(t, us, t.TempDir()))
-	p, _ := greet(t, lazy, us.Addr(), s.hash, "-XX0000-")
-	p.must(msgHaveAll)
-	p.must(msgUnchoke)
-	p.until(msgRequest)
-	require.Empty(t, get.hooks.stalled(time.Now()))
-	late := get.hooks.stalled(time.Now().Add(2 * stall))
-	require.Len(t, late, 1)
-	late[0].Close()
-	p.hungUp()
-	require.Empty(t, get.hooks.stalled(time.Now().Add(2*stall)))
 }

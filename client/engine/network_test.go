@@ -74,6 +74,7 @@ type sample struct {
 	info  []byte
 	hash  [20]byte
 	files map[string][]byte // by path below Dir
+	order []string          // of the files in the torrent
 	size  int64
 }
 
@@ -90,6 +91,7 @@ func newSample(t testing.TB, pieceLength int64, sizes ...int) sample {
 			data[j] = byte(rand.Uint32())
 		}
 		s.files[filepath.Join(sampleName, name)] = data
+		s.order = append(s.order, filepath.Join(sampleName, name))
 		s.size += int64(n)
 		info.Files = append(info.Files, metainfo.FileInfo{Path: []string{"dir", string(rune('a' + i))}, Length: int64(n)})
 	}
@@ -151,7 +153,7 @@ func start(t *testing.T, o Options) *Torrent {
 	return tor
 }
 
-const patience = 60 * time.Second
+const patience = 5 * time.Minute
 
 // within waits for c, or says why tor ended instead.
 func within(t *testing.T, c <-chan struct{}, tor *Torrent) {
@@ -183,8 +185,6 @@ func endsWith(t *testing.T, tor *Torrent) error {
 }
 
 const poll = 5 * time.Millisecond
-
-func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // namedSample is a torrent of one file with a name of the caller's choice.
 func namedSample(t testing.TB, name string) sample {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sotto/anon"
+	"sotto/client/engine/wire"
 )
 
 // rawPeer speaks BitTorrent by hand.
@@ -31,6 +32,7 @@ const (
 	msgCancel
 	msgPort
 	msgHaveAll  = 14
+	msgHaveNone = 15
 	msgExtended = 20
 )
 
@@ -54,7 +56,7 @@ func greet(t testing.TB, from *end, to anon.Addr, hash [20]byte, id string) (raw
 	t.Helper()
 	for stop := time.Now().Add(patience); time.Now().Before(stop); time.Sleep(poll) {
 		p := dialRaw(t, from, to)
-		b := make([]byte, greetingSize)
+		b := make([]byte, wire.HandshakeSize)
 		if p.hello(hash, id) == nil {
 			if _, err := io.ReadFull(p, b); err == nil {
 				return p, b
@@ -73,14 +75,14 @@ func acceptRaw(t testing.TB, e *end) rawPeer {
 }
 
 func (p rawPeer) hello(hash [20]byte, id string) error {
-	b := append([]byte(greeting), rawReserved[:]...)
+	b := append([]byte(wire.Greeting), rawReserved[:]...)
 	b = append(append(b, hash[:]...), (id + "00000000000000000000")[:20]...)
 	_, err := p.Write(b)
 	return err
 }
 
 func (p rawPeer) helloBack() []byte {
-	b := make([]byte, greetingSize)
+	b := make([]byte, wire.HandshakeSize)
 	_, err := io.ReadFull(p, b)
 	require.NoError(p.t, err)
 	return b

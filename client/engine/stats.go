@@ -1,5 +1,7 @@
 package engine
 
+import "sync/atomic"
+
 // Stats is a snapshot. Bytes count content unless said otherwise.
 type Stats struct {
 	// PeerID is ours, for announces; it does not change.
@@ -39,13 +41,22 @@ func (s Stats) Left() int64 {
 	return s.Total - s.Verified
 }
 
+// counters are added to by workers and read by anybody.
+type counters struct {
+	checked              atomic.Int64
+	downloaded, uploaded atomic.Int64
+	wasted               atomic.Int64
+	read, written        atomic.Int64
+}
+
 // Stats returns a snapshot; after the end, the last one before it.
 func (t *Torrent) Stats() Stats {
-	t.mu.Lock()
-	s, ended := t.last, t.ended
-	t.mu.Unlock()
-	if !ended {
-		s = t.snapshot()
+	var s Stats
+	ended := !t.ask(func(o *owner) { s = o.stats() })
+	if ended {
+		t.mu.Lock()
+		s = t.last
+		t.mu.Unlock()
 	}
 	if data := t.storage(); data != nil {
 		p := data.Progress()
@@ -57,29 +68,27 @@ func (t *Torrent) Stats() Stats {
 	return s
 }
 
-func (t *Torrent) snapshot() Stats {
-	l := t.tor.Stats()
-	useful := l.BytesReadUsefulData.Int64()
-	return Stats{
-		PeerID:      t.opts.peerID,
-		Checked:     l.BytesHashed.Int64(),
-		Downloaded:  l.BytesReadData.Int64(),
-		Uploaded:    l.BytesWrittenData.Int64(),
-		Wasted:      l.BytesReadData.Int64() - useful,
-		WireRead:    l.BytesRead.Int64(),
-		WireWritten: l.BytesWritten.Int64(),
-		Peers:       l.ActivePeers,
-		Seeds:       l.ConnectedSeeders,
-		Dialing:     l.HalfOpenPeers,
-		Known:       t.book.len(),
+func (o *owner) stats() Stats {
+	c := &o.count
+	s := Stats{
+		PeerID: o.peerID, Checked: c.checked.Load(),
+		Downloaded: c.downloaded.Load(), Uploaded: c.uploaded.Load(), Wasted: c.wasted.Load(),
+		WireRead: c.read.Load(), WireWritten: c.written.Load(),
+		Peers: len(o.peers), Dialing: o.dialing + o.calling + o.greeting, Known: len(o.book.order),
 	}
+	for _, p := range o.peers {
+		if p.isSeed() {
+			s.Seeds++
+		}
+	}
+	return s
 }
 
-// keepStats remembers the numbers for after the library's end.
-func (t *Torrent) keepStats() {
-	s := t.snapshot()
+// keepStats remembers the numbers for after the owner's end.
+func (o *owner) keepStats() {
+	s := o.stats()
 	s.Peers, s.Seeds, s.Dialing = 0, 0, 0
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last, t.ended = s, true
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = s
 }

@@ -29,7 +29,6 @@ var arrows = []arrow{
 	{"transport/i2p/...", []string{"anon", "transport", "transport/i2p/..."}, []string{"golang.org/x/sys"}, "a concrete transport knows no other"},
 	{"transport/tor/...", []string{"anon", "transport", "transport/tor/..."}, []string{"github.com/cretz/bine/control", "github.com/cretz/bine/torutil", "golang.org/x/sys"}, "a concrete transport knows no other"},
 	{"transport/memory", []string{"anon", "transport"}, nil, "a network without sockets needs nothing"},
-	{"client/engine/loop", []string{"anon", "anon/profile", "transport", "client/bencode", "client/metainfo", "client/engine", "client/engine/..."}, []string{"golang.org/x/time/rate", "golang.org/x/sys"}, "the engine's heart: owns one torrent"},
 	{"client/engine/wire/mse", []string{"anon", "anon/profile", "client/engine/wire"}, nil, "encrypts streams, moves nothing"},
 	{"client/engine/wire", []string{"anon", "client/bencode", "client/engine/merkle"}, nil, "reads and writes bytes, decides nothing"},
 	{"client/engine/merkle", []string{"anon"}, nil, "hashes, decides nothing"},
@@ -37,7 +36,7 @@ var arrows = []arrow{
 	{"client/engine/pick", nil, nil, "a plain value"},
 	{"client/engine/pace", nil, nil, "a plain value"},
 	{"client/engine/disk", nil, []string{"golang.org/x/sys"}, "keeps bytes in files, knows nobody"},
-	{"client/engine", []string{"anon", "anon/profile", "anon/redact", "transport", "client/engine/disk"}, []string{"github.com/anacrolix/", "golang.org/x/time/rate", "golang.org/x/sys", "github.com/RoaringBitmap"}, "the only importer of the BitTorrent library"},
+	{"client/engine", []string{"anon", "anon/profile", "transport", "client/bencode", "client/metainfo", "client/engine/..."}, []string{"golang.org/x/time/rate", "golang.org/x/sys"}, "owns one torrent; streams and addresses are given to it"},
 	{"client/metainfo", []string{"anon", "client/bencode"}, []string{"golang.org/x/text/unicode/norm"}, "reads foreign files, must not reach a network"},
 	{"client/bencode", nil, nil, "a decoder needs nothing"},
 	{"client/config", nil, []string{"github.com/pelletier/go-toml/v2"}, "reads a file, knows nobody"},
@@ -142,16 +141,5 @@ func TestArrowsCatch(t *testing.T) {
 		{"newroom", "fmt"},
 	} {
 		require.NotEmpty(t, violations(goPackage{ImportPath: module + tc.pkg, Imports: []string{tc.imports}}), "%v", tc)
-	}
-}
-
-// Only the engine may reach the BitTorrent library's root package, at any
-// depth: it carries a DHT, UPnP and WebRTC that only the engine's locked
-// configuration keeps quiet.
-func TestOnlyTheEngineReachesTheLibrary(t *testing.T) {
-	for _, room := range []string{"client/metainfo", "client/tracker/...", "client/discover", "client/store", "client/config", "transport/...", "anon/..."} {
-		for _, p := range packages(t, "-deps", module+room) {
-			require.NotEqual(t, "github.com/anacrolix/torrent", p.ImportPath, "reached from %s", room)
-		}
 	}
 }

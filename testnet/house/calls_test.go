@@ -24,7 +24,6 @@ var openers = map[string]struct {
 	"transport/tor/router/child.go":   {[]string{"os/exec.*"}, "starts the tor that we own"},
 	"transport/i2p/samtest/router.go": {[]string{"net.Listen"}, "is the fake router of the tests, which TestFakesAreNotShipped keeps out of the program"},
 	"cmd/sotto/supervise.go":          {[]string{"os/exec.*"}, "starts sotto itself once more, as the worker"},
-	"client/engine/config.go":         {[]string{"net/http.*"}, "hands the library an HTTP client that refuses every request"},
 }
 
 // forbidden are the calls that reach beyond the process, by package path.

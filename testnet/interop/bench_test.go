@@ -20,13 +20,14 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/profile"
+	"sotto/client/engine"
 	"sotto/testnet/daemon"
 	"sotto/testnet/tcpnet"
 )
 
 // contenders stand side by side in every benchmark, each in a process of its
 // own and with its own defaults.
-var contenders = []string{"loop", "library", "libtorrent"}
+var contenders = []string{"sotto", "libtorrent"}
 
 // worker is a contender's process. It ends with its standard input, so also
 // with us.
@@ -152,7 +153,7 @@ func openSeeds(b *testing.B, s *sample) (at []netip.AddrPort) {
 		require.NoError(b, err)
 		o := s.options(e, look, s.dir)
 		o.ReadOnly = true
-		seed, err := engines["loop"](b.Context(), o)
+		seed, err := engine.Open(b.Context(), o)
 		require.NoError(b, err)
 		b.Cleanup(func() { require.NoError(b, seed.Close()) })
 		require.NoError(b, await(seed))
@@ -206,7 +207,7 @@ func race(b *testing.B, s *sample, torrent string, seeds []netip.AddrPort, trip 
 
 // BenchmarkLoopback moves 1 GiB from one process to another of the same kind
 // over lines without limit: what an engine costs where the network costs
-// nothing. Three rounds, interleaved; medians, as ratios to the library's.
+// nothing. Three rounds, interleaved; medians, as ratios to libtorrent's.
 func BenchmarkLoopback(b *testing.B) {
 	const rounds, size = 3, 1 << 30
 	base := room(b)
@@ -223,7 +224,7 @@ func BenchmarkLoopback(b *testing.B) {
 		}
 	}
 	for _, name := range contenders {
-		b.ReportMetric(median(rates[name])/median(rates["library"]), name+"-speed/library")
+		b.ReportMetric(median(rates[name])/median(rates["libtorrent"]), name+"-speed/libtorrent")
 		b.ReportMetric(median(costs[name])/median(costs["libtorrent"]), name+"-cpu/libtorrent")
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/profile"
-	"sotto/client/engine/loop"
+	"sotto/client/engine"
 	"sotto/testnet/daemon"
 	"sotto/testnet/tcpnet"
 )
@@ -126,7 +126,7 @@ func exchange(t *testing.T, c client, s *sample, w way, rc4 bool) {
 
 // ours is our engine with its folder.
 type ours struct {
-	*loop.Torrent
+	*engine.Torrent
 	dir string
 	log string // path
 }
@@ -151,7 +151,7 @@ func openLoop(t *testing.T, s *sample, end *tap, w way, rc4 bool) ours {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, log.Close()) }) // after the torrent
 	o.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	us.Torrent, err = loop.Open(t.Context(), o)
+	us.Torrent, err = engine.Open(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, us.Close()) })
 	if w.weSeed {

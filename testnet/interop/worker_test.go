@@ -16,7 +16,6 @@ import (
 	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/engine"
-	"sotto/client/engine/loop"
 	"sotto/client/metainfo"
 	"sotto/testnet/tcpnet"
 )
@@ -28,7 +27,7 @@ import (
 const workerMark = "engine"
 
 type assignment struct {
-	Engine  string `json:"engine"` // of engines
+	Engine  string `json:"engine"` // whose worker it is
 	Torrent string `json:"torrent"`
 	Data    string `json:"data"`
 	Listen  string `json:"listen"` // an address; the port is free
@@ -41,21 +40,6 @@ type report struct {
 	Seconds float64 `json:"seconds"`
 	CPU     float64 `json:"cpu"` // seconds
 	Wasted  int64   `json:"wasted"`
-}
-
-// transfer is what both of our engines offer.
-type transfer interface {
-	AddPeers([]anon.Addr) int
-	Done() <-chan struct{}
-	Failed() <-chan struct{}
-	Err() error
-	Stats() engine.Stats
-	Close() error
-}
-
-var engines = map[string]func(context.Context, engine.Options) (transfer, error){
-	"loop":    func(ctx context.Context, o engine.Options) (transfer, error) { return loop.Open(ctx, o) },
-	"library": func(ctx context.Context, o engine.Options) (transfer, error) { return engine.Open(ctx, o) },
 }
 
 func work(text string) int {
@@ -87,7 +71,7 @@ func serve(text string, commands io.Reader, say *json.Encoder) error {
 		return err
 	}
 	o.Endpoint = end
-	tor, err := engines[a.Engine](context.Background(), o)
+	tor, err := engine.Open(context.Background(), o)
 	if err != nil {
 		return err
 	}
@@ -140,7 +124,7 @@ func (a assignment) options() (engine.Options, error) {
 	return engine.Options{Look: look, InfoHash: link.InfoHash, Info: link.Info, Dir: a.Data, ReadOnly: a.Seed}, err
 }
 
-func await(tor transfer) error {
+func await(tor *engine.Torrent) error {
 	select {
 	case <-tor.Done():
 		return nil

@@ -43,9 +43,8 @@ func TestMain(m *testing.M) {
 // roles are what a copy of the test program does when a test starts one, by
 // its first argument.
 var roles = map[string]func(args []string) error{
-	"role-plain-client": plainClient,
-	"role-memory":       memoryTransfer,
-	"role-one-socket":   oneSocket,
+	"role-memory":     memoryTransfer,
+	"role-one-socket": oneSocket,
 }
 
 // role returns the command that runs one.

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"sotto/client/engine/disk"
+	"sotto/client/engine/pick"
+	"sotto/client/metainfo"
+)
+
+// content is what the metadata says and where the bytes go. It does not
+// change; workers share it.
+type content struct {
+	info   *metainfo.Info
+	raw    []byte
+	hashes []byte // SHA-1 of each piece, in order
+	data   *disk.Data
+}
+
+func (c *content) size(piece int) int {
+	begin := int64(piece) * c.info.PieceLength
+	return int(min(c.info.PieceLength, c.info.Length-begin))
+}
+
+func (c *content) offset(piece int) int64 { return int64(piece) * c.info.PieceLength }
+
+func (c *content) right(piece int, sum [sha1.Size]byte) bool {
+	return [sha1.Size]byte(c.hashes[piece*sha1.Size:]) == sum
+}
+
+// keeping is a whole piece on its way to the disk. The keeper owns data until
+// it has reported, the owner again afterwards.
+type keeping struct {
+	piece int
+	data  []byte
+	sums  bool // of the blocks are wanted, also if the piece is good
+}
+
+// kept is the end of it.
+type kept struct {
+	keeping
+	good   bool
+	digest []pick.Sum // of each block, if wanted or if the piece is bad
+	err    error      // of the disk; it has been reported
+}
+
+// workersFor says how many goroutines hash: hashing is all they share the
+// processors for, and writing waits for the disk anyway.
+func workersFor() int { return min(max(runtime.GOMAXPROCS(0), 1), 4) }
+
+// keep hashes pieces and writes the good ones, so that only what is verified
+// ever reaches the disk, and only what is on disk is called verified.
+func (t *Torrent) keep(ctx context.Context, c *content, jobs <-chan keeping, out chan<- kept) {
+	defer t.guard("keep")
+	for {
+		var job keeping
+		select {
+		case job = <-jobs:
+		case <-ctx.Done():
+			return
+		}
+		k := kept{keeping: job, good: c.right(job.piece, sha1.Sum(job.data))}
+		t.count.checked.Add(int64(len(job.data)))
+		if !k.good || job.sums {
+			k.digest = sums(job.data)
+		}
+		if k.good {
+			_, k.err = c.data.WriteAt(job.data, c.offset(job.piece))
+			if k.err == nil {
+				k.err = c.data.Mark(job.piece, true)
+			}
+		}
+		select {
+		case out <- k:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func sums(piece []byte) (out []pick.Sum) {
+	for block := range slices.Chunk(piece, pick.BlockSize) {
+		out = append(out, sha256.Sum256(block))
+	}
+	return out
+}
+
+// check hashes everything that is on disk and returns when the state of every
+// piece is known or ctx is done.
+func (t *Torrent) check(ctx context.Context, c *content) error {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	errs := make([]error, workersFor())
+	for i := range errs {
+		all.Go(func() {
+			defer t.guard("check")
+			buf := make([]byte, min(hashedRead, c.info.PieceLength))
+			for ctx.Err() == nil && errs[i] == nil {
+				piece := int(next.Add(1) - 1)
+				if piece >= c.info.Pieces {
+					return
+				}
+				errs[i] = t.checkPiece(c, piece, buf)
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(append(errs, ctx.Err())...)
+}
+
+func (t *Torrent) checkPiece(c *content, piece int, buf []byte) error {
+	sum := sha1.New()
+	size := c.size(piece)
+	for at := 0; at < size; {
+		n := min(len(buf), size-at)
+		m, err := c.data.ReadAt(buf[:n], c.offset(piece)+int64(at))
+		sum.Write(buf[:m])
+		t.count.checked.Add(int64(m))
+		at += m
+		if errors.Is(err, io.EOF) {
+			break // not there yet: the sum is wrong, as it should be
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.data.Mark(piece, c.right(piece, [sha1.Size]byte(sum.Sum(nil))))
+}

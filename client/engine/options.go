@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"crypto/sha1"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"sotto/anon"
+	"sotto/anon/profile"
+	"sotto/client/engine/disk"
+	"sotto/transport"
+)
+
+// Defaults for zero Options, and the limit for metadata.
+const (
+	DefaultMaxPeers = 40
+	DefaultMaxDials = 12
+	// MaxInfo is the largest info dictionary in bytes, given or fetched.
+	MaxInfo = 16 << 20
+)
+
+// Options say what to move, where to and as whom.
+type Options struct {
+	// Endpoint carries every stream, in and out. It must be guarded already.
+	// The torrent uses it until Close and does not close it; nobody else may
+	// Accept on it meanwhile.
+	Endpoint transport.Endpoint
+	// Look is the network's appearance: peer id and encryption.
+	Look profile.Look
+	// InfoHash is SHA-1 of the info dictionary.
+	InfoHash [20]byte
+	// Info is the bencoded info dictionary; nil for a magnet, then it is
+	// fetched from peers. Open does not keep the slice.
+	Info []byte
+	// CheckInfo judges the dictionary, given or fetched, before any file is
+	// touched: names, sizes, counts. An error ends the torrent with it. It
+	// must not keep or change info. Nil accepts what the engine itself
+	// accepts, which is every name that stays inside Dir.
+	CheckInfo func(info []byte) error
+	// Dir is the data folder. Data goes to Dir/name or Dir/name/…; nothing
+	// else in Dir is touched.
+	Dir string
+	// ReadOnly serves what is in Dir, downloads nothing and never writes.
+	// Data that is not complete ends the torrent with ErrIncomplete.
+	ReadOnly bool
+
+	// MaxPeers is the number of connections; 0 means DefaultMaxPeers.
+	MaxPeers int
+	// MaxDials is the number of dials at a time; 0 means DefaultMaxDials.
+	MaxDials int
+	// UploadRate and DownloadRate are bytes a second, over all peers;
+	// 0 means no limit. Values below 64 KiB make transfers bursty.
+	UploadRate, DownloadRate int64
+
+	// OnPanic is told of a panic that was caught in our own code, with its
+	// stack, before the torrent ends. Nil means only the end tells.
+	OnPanic func(value any, stack []byte)
+	// Log, nil for none. Nothing linkable is logged above debug.
+	Log *slog.Logger
+}
+
+// The ways a torrent ends besides faults of the disk, CheckInfo's error and
+// leaks (anon.ErrLeak).
+var (
+	// ErrClosed: Close was called first.
+	ErrClosed = errors.New("torrent closed")
+	// ErrIncomplete: ReadOnly, but the data is missing or was changed.
+	ErrIncomplete = errors.New("data is incomplete or was changed")
+	// ErrInTheWay: a file that is not the torrent's has one of its names.
+	ErrInTheWay = disk.ErrInTheWay
+
+	errPanicked = errors.New("internal fault in the engine")
+)
+
+// Bounds for slow networks: a tunnel or circuit may take a minute to build and
+// several seconds a round trip.
+const (
+	dialTime     = 120 * time.Second
+	greetTime    = 75 * time.Second  // for all of a handshake, encrypted or not
+	keepAlive    = 60 * time.Second  // half of what peers allow
+	silence      = 150 * time.Second // then a peer is gone
+	writeTime    = 120 * time.Second // for one write to get through
+	tick         = 250 * time.Millisecond
+	hashedRead   = 256 << 10
+	maxGreeting  = 64 // inbound streams that have not said who they are
+	inboundShare = 3  // of MaxPeers, one part in this many is left for those who dial us
+)
+
+// complete checks the options and fills in defaults.
+func complete(o *Options) error {
+	switch {
+	case o.Endpoint == nil:
+		return errors.New("no endpoint")
+	case o.Look.Network == 0 || o.Look.Network != o.Endpoint.Addr().On():
+		return &anon.LeakError{Op: "open torrent", Want: o.Endpoint.Addr().On().String(), Got: o.Look.Network.String()}
+	case o.InfoHash == [20]byte{}:
+		return errors.New("no info hash")
+	case o.Dir == "":
+		return errors.New("no data folder")
+	case len(o.Info) > MaxInfo:
+		return errors.New("info dictionary above 16 MiB")
+	case o.Info != nil && sha1.Sum(o.Info) != o.InfoHash:
+		return errors.New("info dictionary does not match the info hash")
+	}
+	o.Info = slices.Clone(o.Info)
+	if o.MaxPeers <= 0 {
+		o.MaxPeers = DefaultMaxPeers
+	}
+	if o.MaxDials <= 0 {
+		o.MaxDials = DefaultMaxDials
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}

@@ -1,0 +1,247 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	mathrand "math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"sotto/anon"
+	"sotto/client/engine/choke"
+	"sotto/client/engine/pick"
+	"sotto/client/engine/wire"
+)
+
+// owner has all of a torrent's state. Only the goroutine in run touches it.
+type owner struct {
+	*Torrent
+	ctx     context.Context // done when every worker must end
+	stop    context.CancelFunc
+	workers sync.WaitGroup
+	rand    *mathrand.Rand
+	self    anon.Addr
+
+	book     *book
+	peers    []*peer              // in the order they came
+	past     map[pick.Peer]*entry // of peers that have gone
+	lastID   pick.Peer
+	dialing  int
+	calling  int  // dialled streams whose handshake is under way
+	greeting int  // inbound streams that have not said who they are
+	inbound  int  // peers that dialled us
+	outside  bool // we accept and dial
+
+	drafts  []*draft     // of the info dictionary, while it is unknown
+	judging bool         // a draft is being checked
+	content *content     // nil until the info dictionary is known
+	picker  *pick.Picker // nil until the disk has been checked
+	choker  *choke.Choker
+	have    wire.Bitfield
+	pieces  map[uint32][]byte // begun and not whole
+	spare   [][]byte          // buffers for whole pieces
+	backlog []keeping         // whole and waiting for a keeper
+	hungry  bool              // blocks became free for whoever can fetch them
+	chokes  bool              // somebody came, left or changed its mind
+
+	arrived          chan net.Conn
+	greeted          chan greeting
+	streams          chan struct{}
+	mail             chan parcel
+	judged           chan verdict
+	checked          chan error
+	jobs             chan keeping
+	kept             chan kept
+	lost             chan uint32
+	reading          chan struct{}
+	upload, download *rate.Limiter
+	clock            *time.Timer
+	ticks            int // of the clock, so far
+	registry         wire.Registry
+	shared           atomic.Pointer[content] // content, for the writers
+	blocks           blocks
+
+	// Room that is used again and again.
+	wishes []pick.Block
+	out    []byte
+	conns  []choke.Conn
+	chosen []uint32
+}
+
+// blocks lends the memory that blocks arrive in.
+type blocks struct{ pool sync.Pool }
+
+func (b *blocks) Get() []byte {
+	if p, ok := b.pool.Get().(*[wire.BlockSize]byte); ok {
+		return p[:]
+	}
+	return new([wire.BlockSize]byte)[:]
+}
+
+func (b *blocks) Put(p []byte) { b.pool.Put((*[wire.BlockSize]byte)(p[:wire.BlockSize])) }
+
+const (
+	readersAtOnce = 4
+	rateBurst     = 64 << 10
+)
+
+func newOwner(t *Torrent, ctx context.Context) *owner {
+	o := &owner{
+		Torrent: t, rand: newRand(), self: t.opts.Endpoint.Addr(), book: newBook(),
+		past: make(map[pick.Peer]*entry), pieces: make(map[uint32][]byte),
+		arrived: make(chan net.Conn), greeted: make(chan greeting), streams: make(chan struct{}), mail: make(chan parcel),
+		judged: make(chan verdict), checked: make(chan error), jobs: make(chan keeping),
+		kept: make(chan kept), lost: make(chan uint32),
+		reading: make(chan struct{}, readersAtOnce),
+		upload:  limiter(t.opts.UploadRate), download: limiter(t.opts.DownloadRate),
+	}
+	o.registry, _ = wire.NewRegistry(wire.Metadata) // cannot fail: it is a constant
+	o.ctx, o.stop = context.WithCancel(ctx)
+	return o
+}
+
+func newRand() *mathrand.Rand {
+	var seed [16]byte
+	rand.Read(seed[:])
+	return mathrand.New(mathrand.NewPCG(binary.NativeEndian.Uint64(seed[:]), binary.NativeEndian.Uint64(seed[8:])))
+}
+
+func limiter(bytesPerSecond int64) *rate.Limiter {
+	if bytesPerSecond <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(bytesPerSecond), rateBurst)
+}
+
+// live runs the torrent to its end and returns when every goroutine it
+// started is gone.
+func (o *owner) live() {
+	defer close(o.gone)
+	func() {
+		defer o.guard("owner")
+		o.begin()
+		o.run()
+	}()
+	if o.ctx.Err() == nil {
+		o.fail(ErrClosed) // unless there was a better reason
+	}
+	o.keepStats()
+	o.stop()
+	for _, p := range o.peers {
+		p.conn.Close()
+	}
+	o.workers.Wait()
+}
+
+// work starts a worker. A panic in it ends the torrent.
+func (o *owner) work(name string, f func()) {
+	o.workers.Go(func() {
+		defer o.guard(name)
+		f()
+	})
+}
+
+// begin does what need not wait for anybody.
+func (o *owner) begin() {
+	o.clock = time.NewTimer(tick)
+	if o.opts.Info == nil {
+		o.goOutside()
+		return
+	}
+	o.judge(o.opts.Info, nil)
+}
+
+// goOutside begins to accept and to dial.
+func (o *owner) goOutside() {
+	if o.outside {
+		return
+	}
+	o.outside = true
+	o.work("accept", func() { o.accept(o.ctx, o.arrived) })
+	o.dial(time.Now())
+}
+
+// run is the list of everything that can happen to a torrent.
+func (o *owner) run() {
+	defer o.clock.Stop()
+	for {
+		select {
+		case <-o.ctx.Done():
+			return
+		case <-o.failed:
+			return
+		case ask := <-o.asks:
+			ask(o)
+		case c := <-o.arrived:
+			o.arrive(c)
+		case <-o.streams:
+			o.opened()
+		case g := <-o.greeted:
+			o.meet(g)
+		case m := <-o.mail:
+			o.receive(m)
+		case v := <-o.judged:
+			o.believe(v)
+		case err := <-o.checked:
+			o.start(err)
+		case o.free() <- o.first():
+			o.backlog = o.backlog[1:]
+		case k := <-o.kept:
+			o.settle(k)
+		case piece := <-o.lost:
+			o.lose(piece)
+		case <-o.clock.C:
+			o.tick()
+		}
+		o.react()
+	}
+}
+
+// free is the keepers' channel while there is work for them.
+func (o *owner) free() chan<- keeping {
+	if len(o.backlog) == 0 {
+		return nil
+	}
+	return o.jobs
+}
+
+func (o *owner) first() keeping {
+	if len(o.backlog) == 0 {
+		return keeping{}
+	}
+	return o.backlog[0]
+}
+
+// react does once what several events may have asked for.
+func (o *owner) react() {
+	if o.picker == nil {
+		return
+	}
+	now := time.Now()
+	if o.hungry {
+		o.hungry = false
+		for _, p := range o.peers {
+			o.fetch(p, now)
+		}
+	}
+	if o.chokes {
+		o.chokes = false
+		o.rechoke(now)
+	}
+}
+
+// complete reports whether there is nothing left to fetch.
+func (o *owner) complete() bool { return o.picker != nil && o.picker.Done() }
+
+// tellLost is called by writers that did not find a verified piece on disk.
+func (o *owner) tellLost(piece uint32) {
+	select {
+	case o.lost <- piece:
+	case <-o.ctx.Done():
+	}
+}

@@ -1,3 +1,0 @@
-module github.com/anacrolix/envpprof
-
-go 1.26
