@@ -1,9 +1,10 @@
 //go:build unix
 
-package store
+package folder
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -26,3 +27,5 @@ func syncDir(dir string) error {
 	defer d.Close()
 	return d.Sync()
 }
+
+func exposed(m fs.FileMode, g Guard) bool { return m.Perm()&fs.FileMode(g) != 0 }
