@@ -1,5 +1,5 @@
 // Package client shares a file and fetches one: it puts an endpoint, the
-// engine, the trackers and the store together, each time for one torrent.
+// engine, the trackers and the journal together, each time for one torrent.
 //
 // It names no concrete network and opens no socket: it is given transports,
 // already guarded. It never goes from one network to another behind the user's
@@ -14,8 +14,8 @@ import (
 	"sync"
 
 	"sotto/anon"
+	"sotto/client/journal"
 	"sotto/client/metainfo"
-	"sotto/client/store"
 	"sotto/transport"
 )
 
@@ -31,8 +31,8 @@ type Client struct {
 	// AllNetworks makes Share fail unless it can use every transport: the user
 	// named them.
 	AllNetworks bool
-	// Store keeps unfinished downloads. Get needs it.
-	Store *store.Store
+	// Journal keeps unfinished downloads. Get needs it.
+	Journal *journal.Journal
 	// Log gets nothing linkable. Nil discards.
 	Log *slog.Logger
 	// Report gets every Event, one at a time, and must be quick. Nil discards.

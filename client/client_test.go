@@ -18,8 +18,8 @@ import (
 	"sotto/anon"
 	"sotto/anon/guard"
 	"sotto/client"
+	"sotto/client/journal"
 	"sotto/client/metainfo"
-	"sotto/client/store"
 	"sotto/transport"
 	"sotto/transport/memory"
 )
@@ -46,9 +46,9 @@ func (w *world) user() *user {
 	t := guard.New(w.net.Transport(), guard.Options{})
 	w.t.Cleanup(func() { t.Close() })
 	u := &user{grown: make(chan struct{}, 1)}
-	s, err := store.Open(w.t.TempDir())
+	j, err := journal.Open(w.t.TempDir())
 	require.NoError(w.t, err)
-	u.Client = &client.Client{Transports: []transport.Transport{t}, Store: s, Report: func(e client.Event) {
+	u.Client = &client.Client{Transports: []transport.Transport{t}, Journal: j, Report: func(e client.Event) {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		u.events = append(u.events, e)
@@ -137,7 +137,7 @@ func TestShareAndGet(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(target, "album"), done.Path)
 	require.Equal(t, want, sums(t, done.Path))
-	_, err = bob.Store.Load(link.InfoHash)
+	_, err = bob.Journal.Load(link.InfoHash)
 	require.ErrorIs(t, err, fs.ErrNotExist, "nothing is remembered of a finished download")
 }
 
@@ -159,12 +159,12 @@ func TestGetResumes(t *testing.T) {
 	})
 	cancel()
 	require.ErrorIs(t, <-ended, context.Canceled)
-	rec, err := bob.Store.Load(link.InfoHash)
+	rec, err := bob.Journal.Load(link.InfoHash)
 	require.NoError(t, err)
 	require.NotNil(t, rec.Info, "metadata is kept, so resuming needs no peer for it")
 
 	again := w.user()
-	again.Store = bob.Store
+	again.Journal = bob.Journal
 	done, err := again.Get(t.Context(), link, target)
 	require.NoError(t, err)
 	require.Equal(t, want, sums(t, done.Path))
@@ -201,17 +201,17 @@ func TestOneGetAtATime(t *testing.T) {
 	w := newWorld(t, memory.Options{})
 	bob := w.user()
 	link := &metainfo.Link{InfoHash: [20]byte{1}}
-	unlock, err := bob.Store.Lock(link.InfoHash)
+	unlock, err := bob.Journal.Lock(link.InfoHash)
 	require.NoError(t, err)
 	defer unlock()
 	_, err = bob.Get(t.Context(), link, t.TempDir())
-	require.ErrorIs(t, err, store.ErrBusy)
+	require.ErrorIs(t, err, journal.ErrBusy)
 }
 
 func TestResumeElsewhereIsRefused(t *testing.T) {
 	w := newWorld(t, memory.Options{})
 	bob := w.user()
-	require.NoError(t, bob.Store.Save(store.Record{InfoHash: [20]byte{1}, Dir: "/elsewhere"}))
+	require.NoError(t, bob.Journal.Save(journal.Record{InfoHash: [20]byte{1}, Dir: "/elsewhere"}))
 	_, err := bob.Get(t.Context(), &metainfo.Link{InfoHash: [20]byte{1}}, t.TempDir())
 	require.ErrorIs(t, err, client.ErrElsewhere)
 }

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"sotto/client/journal"
 	"sotto/client/metainfo"
-	"sotto/client/store"
 )
 
 // ErrElsewhere: an unfinished download of the same torrent lies in another
@@ -21,12 +21,12 @@ var ErrElsewhere = errors.New("an unfinished download of it lies in another fold
 // returns when everything is verified and on disk. When ctx ends first, what
 // was verified stays, and the next Get of the same link goes on from there.
 //
-// Errors: ErrNothingUsable, ErrElsewhere, store.ErrBusy, anon.ErrUnavailable
+// Errors: ErrNothingUsable, ErrElsewhere, journal.ErrBusy, anon.ErrUnavailable
 // while no router is ready, a disk that is full by engine.IsFull, and those of
 // package metainfo when the metadata has names that are not safe.
 func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Finished, error) {
 	started := time.Now()
-	unlock, err := c.Store.Lock(link.InfoHash)
+	unlock, err := c.Journal.Lock(link.InfoHash)
 	if err != nil {
 		return Finished{}, err
 	}
@@ -56,7 +56,7 @@ func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Fini
 	if err := s.close(); err != nil {
 		return Finished{}, err
 	}
-	if err := c.Store.Remove(link.InfoHash); err != nil {
+	if err := c.Journal.Remove(link.InfoHash); err != nil {
 		return Finished{}, err
 	}
 	done := Finished{
@@ -70,7 +70,7 @@ func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Fini
 // resume joins the link with what an earlier Get of it left, and keeps the
 // result before anything is fetched.
 func (c *Client) resume(link *metainfo.Link, dir string) (*metainfo.Link, error) {
-	old, err := c.Store.Load(link.InfoHash)
+	old, err := c.Journal.Load(link.InfoHash)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -85,7 +85,7 @@ func (c *Client) resume(link *metainfo.Link, dir string) (*metainfo.Link, error)
 
 // merge adds to a link what the record of an earlier Get knows. A private
 // torrent gets no peers or trackers that its file does not name.
-func merge(link *metainfo.Link, old store.Record) *metainfo.Link {
+func merge(link *metainfo.Link, old journal.Record) *metainfo.Link {
 	merged := *link
 	if merged.Info == nil {
 		merged.Info = old.Info
@@ -110,5 +110,5 @@ func union[T comparable](a, b []T) []T {
 }
 
 func (c *Client) keep(link *metainfo.Link, dir string) error {
-	return c.Store.Save(store.Record{InfoHash: link.InfoHash, Dir: dir, Info: link.Info, Magnet: link.Magnet()})
+	return c.Journal.Save(journal.Record{InfoHash: link.InfoHash, Dir: dir, Info: link.Info, Magnet: link.Magnet()})
 }

@@ -11,8 +11,8 @@ import (
 	"sotto/anon"
 	"sotto/client"
 	"sotto/client/config"
+	"sotto/client/journal"
 	"sotto/client/metainfo"
-	"sotto/client/store"
 )
 
 // The exit codes, which scripts may rely on.
@@ -60,7 +60,7 @@ var rules = []rule{
 	{errCrashed, exitOther,
 		"Everything it had open is closed; nothing was sent another way.",
 		"Run the same command again: verified data is kept. Please report the lines above."},
-	{store.ErrBusy, exitOtherInstance, "", "Wait for the other sotto to finish, or stop it."},
+	{journal.ErrBusy, exitOtherInstance, "", "Wait for the other sotto to finish, or stop it."},
 	{anon.ErrUnavailable, exitRouter, "Nothing was sent another way.", "Run sotto doctor to see what is missing."},
 	{anon.ErrPermission, exitNotPermitted, "", "Ask the sharer for access."},
 	{syscall.ENOSPC, exitOther, "", "Free some space and run the same command again; verified data is kept."},

@@ -10,7 +10,7 @@ import (
 
 	"sotto/client"
 	"sotto/client/config"
-	"sotto/client/store"
+	"sotto/client/journal"
 )
 
 func (a *app) getCommand() *cobra.Command {
@@ -44,12 +44,12 @@ func (a *app) get(ctx context.Context, arg, dir string) (err error) {
 	if dir, err = targetDir(dir, cfg); err != nil {
 		return err
 	}
-	state, err := store.Open(cfg.StateDir)
+	records, err := journal.Open(cfg.StateDir)
 	if err != nil {
 		return err
 	}
 	return a.transfer(cfg, func(c *client.Client) error {
-		c.Store = state
+		c.Journal = records
 		done, err := c.Get(ctx, link, dir)
 		if err == nil && !a.json {
 			fmt.Fprintln(a.out, done.Path)

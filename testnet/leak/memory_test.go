@@ -16,8 +16,8 @@ import (
 
 	"sotto/anon/guard"
 	"sotto/client"
+	"sotto/client/journal"
 	"sotto/client/metainfo"
-	"sotto/client/store"
 	"sotto/testnet/user"
 	"sotto/transport"
 	"sotto/transport/memory"
@@ -72,7 +72,7 @@ func fetch(ctx context.Context, c *client.Client, link *metainfo.Link, folder, d
 	if err != nil {
 		return err
 	}
-	if c.Store, err = store.Open(filepath.Join(dir, "state")); err != nil {
+	if c.Journal, err = journal.Open(filepath.Join(dir, "state")); err != nil {
 		return err
 	}
 	done, err := c.Get(ctx, link, dir)
