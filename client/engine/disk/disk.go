@@ -7,6 +7,9 @@
 // about completeness is ever written down. What is on disk is therefore valid
 // at every instant, and a crash costs at most the piece being written.
 //
+// A file that is not wanted is not made; what must be kept of it, because it
+// shares a piece with a wanted one, is in one file beside them: see edges.
+//
 // A file lives as name.sotto-part until every piece in it is verified; then it
 // is synced and renamed. A finished file that turns out damaged goes back to
 // its part name, but only if at least one piece of it still is this torrent's.
@@ -38,6 +41,10 @@ type Options struct {
 	Files []File
 	// PieceLength in bytes, at least 1 unless there is no data at all.
 	PieceLength int64
+	// Wanted says which files are to be made; nil means all. Of the others
+	// only what shares a piece with a wanted file is kept, see edges. Padding
+	// goes with the file before it. Open does not keep the slice.
+	Wanted []bool
 	// ReadOnly opens nothing for writing and renames nothing.
 	ReadOnly bool
 	// OnError is told, once, of the first fault of the disk. No write is
@@ -51,6 +58,7 @@ type Data struct {
 	root  *os.Root
 	total int64
 	files []*file
+	edges edges
 
 	// writeAt is (*os.File).WriteAt; tests put a full disk in its place.
 	writeAt func(f *os.File, p []byte, off int64) (int, error)
@@ -66,7 +74,7 @@ type Data struct {
 	known    int
 	good     int
 	verified int64
-	unnamed  int // files that do not have their final name
+	pending  int // wanted files that are not whole under their final names
 	fault    error
 	checked  chan struct{}
 	done     chan struct{}
@@ -89,20 +97,28 @@ const (
 )
 
 // file is one file and its place. Place and dirty are guarded by Data.names
-// (dirty may also be set under the read lock plus Data.mu).
+// (dirty may also be set under the read lock plus Data.mu), verified and
+// pending by Data.mu, and wanted is written under both.
 type file struct {
 	File
-	path  string
-	at    where
-	dirty bool
+	path     string
+	at       where
+	dirty    bool
+	wanted   bool
+	verified int64 // bytes in good pieces
+	pending  bool  // wanted, and not whole under its final name
 }
 
 // Progress is what is known of the pieces now.
 type Progress struct {
 	Total, Verified int64 // bytes
-	Pieces          int
-	Known           int // pieces whose state is known; less than Pieces while checking
-	Good            int
+	// Wanted and WantedVerified are those of the files that are wanted.
+	Wanted, WantedVerified int64
+	Pieces                 int
+	Known                  int // pieces whose state is known; less than Pieces while checking
+	Good                   int
+	// Done: every wanted file is whole and has its name.
+	Done bool
 }
 
 // Open checks the names, looks at what is there, and makes empty files. It
@@ -133,26 +149,34 @@ func Open(o Options) (*Data, error) {
 		}
 		d.pieces = make([]state, n)
 	}
+	if err := d.choose(o.Wanted); err != nil {
+		return nil, err
+	}
 	if err := d.openRoot(); err != nil {
 		return nil, fmt.Errorf("open data folder: %w", bare(err))
+	}
+	if err := d.findAll(); err != nil {
+		d.root.Close()
+		return nil, err
+	}
+	d.announce()
+	return d, nil
+}
+
+// findAll looks for every file.
+func (d *Data) findAll() error {
+	if err := d.findEdges(); err != nil {
+		return fmt.Errorf("open the edges of files that are not wanted: %w", bare(err))
 	}
 	for i, f := range d.files {
 		if f.Pad {
 			f.at = final
-			continue
+		} else if err := d.find(f); err != nil {
+			return fmt.Errorf("open file %d of the torrent: %w", i, bare(err))
 		}
-		if err := d.find(f); err != nil {
-			d.root.Close()
-			return nil, fmt.Errorf("open file %d of the torrent: %w", i, bare(err))
-		}
+		d.note(f)
 	}
-	for _, f := range d.files {
-		if f.at != final {
-			d.unnamed++
-		}
-	}
-	d.announce()
-	return d, nil
+	return nil
 }
 
 func (d *Data) openRoot() (err error) {
@@ -177,6 +201,8 @@ func (d *Data) find(f *file) error {
 		return err
 	}
 	switch {
+	case f.Length == 0 && !f.wanted:
+		return nil
 	case d.opts.ReadOnly && f.Length == 0:
 		return fs.ErrNotExist // no piece would tell
 	case d.opts.ReadOnly:
@@ -196,14 +222,24 @@ func (d *Data) find(f *file) error {
 // Checked is closed once the state of every piece is known.
 func (d *Data) Checked() <-chan struct{} { return d.checked }
 
-// Done is closed once every piece is good and every file has its final name.
+// Done is closed once every wanted file is whole and has its final name. It
+// stays closed when more is wanted later.
 func (d *Data) Done() <-chan struct{} { return d.done }
 
 // Progress returns a snapshot.
 func (d *Data) Progress() Progress {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return Progress{d.total, d.verified, len(d.pieces), d.known, d.good}
+	p := Progress{
+		Total: d.total, Verified: d.verified,
+		Pieces: len(d.pieces), Known: d.known, Good: d.good, Done: d.pending == 0,
+	}
+	for _, f := range d.files {
+		if f.wanted {
+			p.Wanted, p.WantedVerified = p.Wanted+f.Length, p.WantedVerified+f.verified
+		}
+	}
+	return p
 }
 
 // State reports whether a piece's state is known, and whether it is good.
@@ -227,12 +263,7 @@ func (d *Data) Mark(piece int, isGood bool) error {
 		d.known++
 	}
 	if (old == good) != isGood {
-		n := d.PieceLength(piece)
-		if isGood {
-			d.good, d.verified = d.good+1, d.verified+n
-		} else {
-			d.good, d.verified = d.good-1, d.verified-n
-		}
+		d.count(piece, isGood)
 	}
 	d.mu.Unlock()
 	if isGood {
@@ -246,28 +277,48 @@ func (d *Data) Mark(piece int, isGood bool) error {
 	return nil
 }
 
+// count follows a piece that became good or ceased to be. d.mu is held.
+func (d *Data) count(piece int, isGood bool) {
+	by := int64(-1)
+	if isGood {
+		by = 1
+	}
+	d.good += int(by)
+	for s := range d.locate(int64(piece)*d.opts.PieceLength, d.opts.PieceLength) {
+		s.f.verified += by * s.n
+		d.verified += by * s.n
+		d.note(s.f)
+	}
+}
+
+// note keeps the number of pending files. d.mu is held, or nobody else has d.
+func (d *Data) note(f *file) {
+	pending := f.wanted && (f.at != final || f.verified != f.Length)
+	switch {
+	case pending && !f.pending:
+		d.pending++
+	case f.pending && !pending:
+		d.pending--
+	}
+	f.pending = pending
+}
+
 // announce closes the channels whose time has come. d.mu is held.
 func (d *Data) announce() {
 	if d.known == len(d.pieces) {
 		closeOnce(d.checked)
 	}
-	if d.good == len(d.pieces) && d.unnamed == 0 {
+	if d.pending == 0 {
 		closeOnce(d.done)
 	}
 }
 
-// moved records a file's new place. d.names is held for writing, or nobody
-// else has d yet.
+// moved records a file's new place. d.names is held for writing.
 func (d *Data) moved(f *file, to where) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if f.at == final {
-		d.unnamed++
-	}
-	if to == final {
-		d.unnamed--
-	}
 	f.at = to
+	d.note(f)
 }
 
 func closeOnce(c chan struct{}) {
@@ -346,6 +397,7 @@ func (d *Data) Close() error {
 	for _, f := range d.files {
 		errs = append(errs, bare(d.sync(f)))
 	}
+	errs = append(errs, bare(d.sync(&d.edges.file)))
 	d.closeErr = errors.Join(append(errs, d.root.Close())...)
 	return d.closeErr
 }

@@ -98,7 +98,7 @@ func TestFilesGetTheirNamesWhenWhole(t *testing.T) {
 	require.False(t, closed(d.Done()))
 	put(t, d, 3)
 	require.True(t, closed(d.Done()))
-	require.Equal(t, Progress{Total: 42, Verified: 42, Pieces: 5, Known: 5, Good: 5}, d.Progress())
+	require.Equal(t, Progress{Total: 42, Verified: 42, Wanted: 42, WantedVerified: 42, Pieces: 5, Known: 5, Good: 5, Done: true}, d.Progress())
 	whole := make([]byte, len(content))
 	_, err := d.ReadAt(whole, 0)
 	require.NoError(t, err)

@@ -72,7 +72,7 @@ func (d *Data) ReadAt(p []byte, off int64) (n int, err error) {
 	if d.closed {
 		return 0, fs.ErrClosed
 	}
-	for s := range d.locate(off, int64(len(p))) {
+	for s := range d.places(off, int64(len(p))) {
 		m, err := d.read(s, p[n:n+int(s.n)])
 		n += m
 		if errors.Is(err, io.EOF) {
@@ -131,7 +131,7 @@ func (d *Data) WriteAt(p []byte, off int64) (n int, err error) {
 	if d.closed {
 		return 0, fs.ErrClosed
 	}
-	for s := range d.locate(off, int64(len(p))) {
+	for s := range d.places(off, int64(len(p))) {
 		m, err := d.write(s, p[n:n+int(s.n)])
 		n += m
 		if err != nil {
@@ -159,12 +159,12 @@ func (d *Data) write(s segment, p []byte) (int, error) {
 	return n, errors.Join(err, h.Close())
 }
 
-// makeRoom sees to it that every file in the range is at its part name.
+// makeRoom sees to it that there is a file to write to for all of the range.
 func (d *Data) makeRoom(off, n int64) error {
 	d.names.RLock()
 	ready := true
-	for s := range d.locate(off, n) {
-		ready = ready && (s.f.at == part || s.f.Pad)
+	for s := range d.places(off, n) {
+		ready = ready && (s.f.at == part || s.f.Pad || s.f == &d.edges.file && s.f.at != absent)
 	}
 	d.names.RUnlock()
 	if ready {
@@ -176,11 +176,25 @@ func (d *Data) makeRoom(off, n int64) error {
 		return fs.ErrClosed
 	}
 	for s := range d.locate(off, n) {
-		if err := d.toPart(s.f); err != nil {
+		if err := d.prepare(s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// prepare makes the file that one segment goes to. d.names is held for
+// writing.
+func (d *Data) prepare(s segment) error {
+	if s.f.at != absent || s.f.wanted {
+		return d.toPart(s.f)
+	}
+	for at := range d.split(s) {
+		if at.f == s.f { // not at an edge: it was wanted when it was asked for
+			return d.toPart(s.f)
+		}
+	}
+	return d.makeEdges()
 }
 
 // toPart creates f, or takes its final name away again. d.names is held for
@@ -194,6 +208,10 @@ func (d *Data) toPart(f *file) error {
 			return ErrInTheWay
 		}
 		if err := d.rename(f.path, partPath(f.path)); err != nil {
+			return err
+		}
+	case d.edges.at != absent:
+		if err := d.adopt(f); err != nil {
 			return err
 		}
 	default:
@@ -261,8 +279,27 @@ func (d *Data) promote(piece int) error {
 	}
 	var ready []*file
 	for s := range d.locate(int64(piece)*d.opts.PieceLength, d.opts.PieceLength) {
-		if s.f.at == part && d.allGood(s.f) {
+		if (s.f.at == part || s.f.at == absent && s.f.wanted) && d.allGood(s.f) {
 			ready = append(ready, s.f)
+		}
+	}
+	if err := d.finishAll(ready); err != nil {
+		return err
+	}
+	return d.dropEdges()
+}
+
+// finishAll gives files their final names that have only good pieces. d.names
+// is held for writing.
+func (d *Data) finishAll(ready []*file) error {
+	for _, f := range ready {
+		if err := d.toPart(f); err != nil {
+			return err
+		}
+	}
+	if len(ready) > 0 {
+		if err := d.sync(&d.edges.file); err != nil {
+			return err
 		}
 	}
 	for _, f := range ready {
