@@ -23,7 +23,7 @@ type entry struct {
 	fails  int // dials, handshakes or short visits in a row
 	next   time.Time
 	banned bool // for as long as the torrent is open
-	seed   bool // had everything when last seen
+	seed   bool // had everything, or wanted no more, when last seen
 }
 
 // book remembers addresses and says which are worth a dial. The owner alone
@@ -112,7 +112,8 @@ func (e *entry) ended(how result, now time.Time) {
 	case worked:
 		e.fails = 0
 	case failed:
-		wait = min(firstRetry<<e.fails, longRetry)
+		// Peers that dial us fail as often as they like.
+		wait = min(firstRetry<<min(e.fails, 2*maxFails), longRetry)
 		e.fails++
 	case routerOff:
 		wait = routerWait

@@ -195,7 +195,7 @@ func (o *owner) dropAs(p *peer, how result) {
 		o.inbound--
 	}
 	if p.entry != nil {
-		p.entry.seed = p.hasAll
+		p.entry.seed = p.hasAll || p.about.UploadOnly
 		o.remember(p)
 	}
 	p.entry.ended(how, now)

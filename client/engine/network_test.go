@@ -147,6 +147,9 @@ func (s sample) seeder(t *testing.T, e *end) *Torrent {
 
 func start(t *testing.T, o Options) *Torrent {
 	t.Helper()
+	if o.OnPanic == nil {
+		o.OnPanic = func(v any, stack []byte) { t.Errorf("%v\n%s", v, stack) }
+	}
 	tor, err := Open(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, tor.Close()) })
