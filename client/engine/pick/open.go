@@ -123,6 +123,30 @@ func (p *Picker) close(o *open) {
 	p.bytes -= o.size
 }
 
+// Abandon gives up a skipped piece that was begun, with the blocks of it that
+// have come, appends to dst the requests that are void now and returns it.
+// They no longer count as outstanding, whether or not a cancel is sent. False
+// means there is nothing to give up: the piece is wanted, not begun, verified,
+// or whole and on its way to Verify or Fail.
+func (p *Picker) Abandon(i int, dst []Cancel) ([]Cancel, bool) {
+	if i < 0 || i >= len(p.pieces) || p.wanted(uint32(i)) {
+		return dst, false
+	}
+	o := p.open[uint32(i)]
+	if o == nil || o.got == len(o.blocks) {
+		return dst, false
+	}
+	for k := range o.blocks {
+		b := &o.blocks[k]
+		for _, h := range b.holders[:b.n] {
+			dst = append(dst, p.void(p.peers[h], o.block(k)))
+		}
+	}
+	p.close(o)
+	p.pieces[i].stage = untouched
+	return dst, true
+}
+
 // outlive marks the live request for b as late without touching the block.
 func (q *peer) outlive(p *Picker, b Block) {
 	for k := range q.queue {

@@ -196,8 +196,7 @@ func (p *Picker) Open() int64 { return p.bytes }
 func (p *Picker) SetSequential(on bool) { p.opts.Sequential = on }
 
 // SetPriority changes the priority of a piece; nothing if i is out of range.
-// Requests under way for a piece that is now skipped stand, so that what was
-// paid for is kept.
+// Requests under way for a piece that is now skipped stand until Abandon.
 func (p *Picker) SetPriority(i int, to Priority) {
 	if i < 0 || i >= len(p.pieces) {
 		return

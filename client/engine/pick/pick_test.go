@@ -192,6 +192,24 @@ func TestSkippedIsDoneAndNotInteresting(t *testing.T) {
 	require.True(t, p.Interesting(2))
 }
 
+func TestSkippedPieceIsGivenUp(t *testing.T) {
+	p := torrent(t, 2)
+	seeds(p, 1, 2)
+	asked := p.Next(1, 3, epoch, nil)
+	require.Equal(t, Needed, p.Receive(1, asked[0]).Verdict)
+	_, ok := p.Abandon(int(asked[0].Piece), nil)
+	require.False(t, ok, "it is wanted")
+	p.SetPriority(int(asked[0].Piece), Skip)
+	void, ok := p.Abandon(int(asked[0].Piece), nil)
+	require.True(t, ok)
+	require.Equal(t, []Cancel{{1, asked[1], epoch}, {1, asked[2], epoch}}, void)
+	require.Zero(t, p.Open())
+	require.Zero(t, p.Outstanding(1))
+	require.Equal(t, Duplicate, p.Receive(1, asked[1]).Verdict)
+	p.SetPriority(int(asked[0].Piece), High)
+	require.Equal(t, asked[:1], p.Next(2, 1, epoch, nil), "it begins anew")
+}
+
 func TestDeadlinesComeFirst(t *testing.T) {
 	p := torrent(t, 50)
 	seeds(p, 1)

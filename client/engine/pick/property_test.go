@@ -86,7 +86,7 @@ func (a *actor) receive() {
 
 func (a *actor) state() {
 	i := a.piece()
-	switch rapid.IntRange(0, 5).Draw(a.t, "state") {
+	switch rapid.IntRange(0, 6).Draw(a.t, "state") {
 	case 0:
 		a.p.SetPriority(i, Priority(rapid.IntRange(0, 5).Draw(a.t, "priority")))
 	case 1:
@@ -99,6 +99,14 @@ func (a *actor) state() {
 		a.p.SetSequential(rapid.Bool().Draw(a.t, "sequential"))
 	case 5:
 		a.p.Verify(uint32(i), nil)
+	case 6:
+		open := a.p.Open()
+		if _, ok := a.p.Abandon(i, nil); ok {
+			require.Less(a.t, a.p.Open(), open)
+			require.False(a.t, a.p.wanted(uint32(i)))
+		} else {
+			require.Equal(a.t, open, a.p.Open())
+		}
 	}
 }
 
