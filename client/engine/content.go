@@ -63,14 +63,19 @@ func (o *owner) openContent(raw []byte) (*content, error) {
 		return nil, fmt.Errorf("read metadata: %w", err)
 	}
 	hashes, _ := dict.Get("pieces").Bytes() // ParseInfo has counted them
+	chosen, err := o.choose(info)
+	if err != nil {
+		return nil, err
+	}
+	files := layout(info)
 	data, err := disk.Open(disk.Options{
-		Dir: o.opts.Dir, Files: layout(info), PieceLength: info.PieceLength,
+		Dir: o.opts.Dir, Files: files, PieceLength: info.PieceLength, Wanted: wanted(chosen),
 		ReadOnly: o.opts.ReadOnly, OnError: o.fail,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &content{info: info, raw: raw, hashes: hashes, data: data}, nil
+	return &content{info: info, raw: raw, hashes: hashes, files: files, chosen: chosen, data: data}, nil
 }
 
 // layout gives files their places. Padding has a place and no file.
@@ -105,6 +110,7 @@ func (o *owner) believe(v verdict) {
 		return
 	}
 	o.content, o.drafts = v.content, nil
+	o.priorities = slices.Clone(v.content.chosen)
 	o.shared.Store(v.content)
 	o.mu.Lock()
 	o.info, o.data = v.content.raw, v.content.data
@@ -129,7 +135,7 @@ func (o *owner) start(err error) {
 		return
 	}
 	c := o.content
-	if p := c.data.Progress(); o.opts.ReadOnly && p.Good < p.Pieces {
+	if p := c.data.Progress(); o.opts.ReadOnly && !p.Done {
 		o.fail(ErrIncomplete)
 		return
 	}
@@ -142,7 +148,8 @@ func (o *owner) start(err error) {
 	o.picker, err = pick.New(pick.Options{
 		Pieces: c.info.Pieces, PieceLength: c.info.PieceLength, Length: c.info.Length,
 		Verified: func(i int) bool { return o.have.Get(i) },
-		MaxOpen:  maxOpen, Rand: o.rand,
+		Priority: o.level, Sequential: o.sequential,
+		MaxOpen: maxOpen, Rand: o.rand,
 	})
 	if err != nil {
 		o.fail(fmt.Errorf("read metadata: %w", err))
@@ -160,8 +167,8 @@ func (o *owner) start(err error) {
 	o.hungry, o.chokes = true, true
 }
 
-// finish tells of the torrent's completion, once, when every file has its
-// name.
+// finish tells of the torrent's completion, once, when every wanted file has
+// its name.
 func (o *owner) finish() {
 	select {
 	case <-o.done:

@@ -22,6 +22,8 @@ type content struct {
 	info   *metainfo.Info
 	raw    []byte
 	hashes []byte // SHA-1 of each piece, in order
+	files  []disk.File
+	chosen []Priority // of the files, at first
 	data   *disk.Data
 }
 

@@ -10,6 +10,7 @@ import (
 	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/engine/disk"
+	"sotto/client/metainfo"
 	"sotto/transport"
 )
 
@@ -39,11 +40,19 @@ type Options struct {
 	// must not keep or change info. Nil accepts what the engine itself
 	// accepts, which is every name that stays inside Dir.
 	CheckInfo func(info []byte) error
+	// Choose gives every file its first priority, when the info dictionary is
+	// known and accepted and before any file is touched. The answer has one
+	// entry a file; those of padding do not count. An error ends the torrent
+	// with it. Nil means Normal for all.
+	Choose func(files []metainfo.File) ([]Priority, error)
+	// Sequential fetches pieces in their order and not by rarity.
+	Sequential bool
 	// Dir is the data folder. Data goes to Dir/name or Dir/name/…; nothing
 	// else in Dir is touched.
 	Dir string
 	// ReadOnly serves what is in Dir, downloads nothing and never writes.
-	// Data that is not complete ends the torrent with ErrIncomplete.
+	// Data of chosen files that is not complete ends the torrent with
+	// ErrIncomplete.
 	ReadOnly bool
 
 	// MaxPeers is the number of connections; 0 means DefaultMaxPeers.

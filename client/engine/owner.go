@@ -37,17 +37,20 @@ type owner struct {
 	inbound  int  // peers that dialled us
 	outside  bool // we accept and dial
 
-	drafts  []*draft     // of the info dictionary, while it is unknown
-	judging bool         // a draft is being checked
-	content *content     // nil until the info dictionary is known
-	picker  *pick.Picker // nil until the disk has been checked
-	choker  *choke.Choker
-	have    wire.Bitfield
-	pieces  map[uint32][]byte // begun and not whole
-	spare   [][]byte          // buffers for whole pieces
-	backlog []keeping         // whole and waiting for a keeper
-	hungry  bool              // blocks became free for whoever can fetch them
-	chokes  bool              // somebody came, left or changed its mind
+	drafts  []*draft // of the info dictionary, while it is unknown
+	judging bool     // a draft is being checked
+	content *content // nil until the info dictionary is known
+	// priorities of the files, as they are now.
+	priorities []Priority
+	sequential bool
+	picker     *pick.Picker // nil until the disk has been checked
+	choker     *choke.Choker
+	have       wire.Bitfield
+	pieces     map[uint32][]byte // begun and not whole
+	spare      [][]byte          // buffers for whole pieces
+	backlog    []keeping         // whole and waiting for a keeper
+	hungry     bool              // blocks became free for whoever can fetch them
+	chokes     bool              // somebody came, left or changed its mind
 
 	arrived          chan net.Conn
 	greeted          chan greeting
@@ -97,8 +100,8 @@ func newOwner(t *Torrent, ctx context.Context) *owner {
 		arrived: make(chan net.Conn), greeted: make(chan greeting), streams: make(chan struct{}), mail: make(chan parcel),
 		judged: make(chan verdict), checked: make(chan error), jobs: make(chan keeping),
 		kept: make(chan kept), lost: make(chan uint32),
-		reading: make(chan struct{}, readersAtOnce),
-		upload:  limiter(t.opts.UploadRate), download: limiter(t.opts.DownloadRate),
+		reading: make(chan struct{}, readersAtOnce), sequential: t.opts.Sequential,
+		upload: limiter(t.opts.UploadRate), download: limiter(t.opts.DownloadRate),
 	}
 	o.registry, _ = wire.NewRegistry(wire.Metadata) // cannot fail: it is a constant
 	o.ctx, o.stop = context.WithCancel(ctx)

@@ -11,8 +11,12 @@ type Stats struct {
 	HasInfo bool
 	// Checking is true while data on disk is being hashed.
 	Checking bool
-	// Total and Verified bytes.
-	Total, Verified int64
+	// Total and Verified bytes, and those of the files that are not skipped.
+	Total, Verified        int64
+	Wanted, WantedVerified int64
+	// Done: all that is wanted now is there. Unlike Torrent.Done it can turn
+	// false again.
+	Done bool
 	// Checked bytes have been hashed since Open, those just downloaded
 	// included.
 	Checked int64
@@ -32,8 +36,9 @@ type Stats struct {
 	Known int
 }
 
-// Left is what an announce calls left: bytes still to be verified, or -1
-// while the size is not known.
+// Left is what an announce calls left: bytes still to be verified, skipped ones
+// included, because a tracker takes 0 for a seed. It is -1 while the size is not
+// known.
 func (s Stats) Left() int64 {
 	if !s.HasInfo {
 		return -1
@@ -62,6 +67,7 @@ func (t *Torrent) Stats() Stats {
 		p := data.Progress()
 		s.HasInfo = true
 		s.Total, s.Verified = p.Total, p.Verified
+		s.Wanted, s.WantedVerified, s.Done = p.Wanted, p.WantedVerified, p.Done
 		s.Pieces, s.GoodPieces = p.Pieces, p.Good
 		s.Checking = p.Known < p.Pieces && !ended
 	}

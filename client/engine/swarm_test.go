@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -45,15 +45,16 @@ type swarm struct {
 	dirs    []string
 	ctx     context.Context
 	hostile sync.WaitGroup
+	decided bool // nobody changes its mind about files any more
 	liar    map[anon.Addr]bool
 	tally   *tally
 }
 
 // tally counts what a swarm must have had in it to prove anything.
-type tally struct{ lies, audited, bans, restarts atomic.Int64 }
+type tally struct{ lies, audited, bans, restarts, choices atomic.Int64 }
 
 // TestSwarm plays swarms of fifty with delays, lost packets, narrow links,
-// people who leave and come back, liars and those who promise and send
+// people who leave and come back or change their minds about files, liars and those who promise and send
 // nothing. All that is honest completes, nobody honest is banned, no bound is
 // passed, and nothing is left running, which the bubble itself checks.
 func TestSwarm(t *testing.T) {
@@ -72,6 +73,7 @@ func TestSwarm(t *testing.T) {
 	require.Positive(t, all.audited.Load())
 	require.Positive(t, all.bans.Load())
 	require.Positive(t, all.restarts.Load())
+	require.Positive(t, all.choices.Load())
 	t.Logf("%d lies, %d bans, %d blocks audited, %d restarts", all.lies.Load(), all.bans.Load(), all.audited.Load(), all.restarts.Load())
 }
 
@@ -137,6 +139,10 @@ func (w *swarm) start(i int) {
 	if w.rand.IntN(4) == 0 {
 		o.UploadRate = 40 << 10
 	}
+	if w.rand.IntN(3) == 0 && !o.ReadOnly && !w.decided {
+		o.Choose = choose(w.rand.IntN(4))
+	}
+	o.Sequential = w.rand.IntN(4) == 0
 	if w.rand.IntN(4) == 0 {
 		o.DownloadRate = 60 << 10
 	}
@@ -157,22 +163,32 @@ func (w *swarm) introduce(i int) {
 	w.nodes[i].AddPeers(append(addrs, w.ends[0].Addr()))
 }
 
+// rechoose has a node want other files.
+func (w *swarm) rechoose(node *Torrent, to Priority, files ...int) {
+	if err := node.Prioritize(to, files...); !errors.Is(err, ErrNoInfo) {
+		require.NoError(w.t, err)
+		w.tally.choices.Add(1)
+	}
+}
+
 // live watches until all honest have everything; every few seconds somebody may
-// leave and come back.
+// leave and come back, or choose other files.
 func (w *swarm) live() {
 	for began := time.Now(); ; {
 		time.Sleep(time.Duration(1+w.rand.IntN(4)) * time.Second)
 		done := 0
+		w.decided = w.decided || time.Since(began) > 2*time.Minute
 		for i, node := range w.nodes {
 			if node == nil {
 				done++
 				continue
 			}
 			w.inspect(i)
-			select {
-			case <-node.Done():
+			if w.decided && i >= swarmHosts {
+				w.rechoose(node, Normal, 0, 1, 2, 3)
+			}
+			if st := node.Stats(); st.Done && st.Left() == 0 {
 				done++
-			default:
 			}
 		}
 		if done == swarmSize {
@@ -190,6 +206,9 @@ func (w *swarm) live() {
 			w.tally.restarts.Add(1)
 			require.NoError(w.t, w.nodes[i].Close())
 			w.start(i)
+		}
+		if i >= swarmHosts && !w.decided {
+			w.rechoose(w.nodes[i], Priority(w.rand.IntN(4)), w.rand.IntN(4))
 		}
 		w.introduce(i)
 	}

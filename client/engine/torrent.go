@@ -41,6 +41,8 @@ type Torrent struct {
 	done   chan struct{}
 	ready  chan struct{} // closed when info is set
 
+	choosing sync.Mutex // held for one change of priorities at a time
+
 	mu   sync.Mutex
 	err  error
 	info []byte
@@ -106,8 +108,8 @@ func (t *Torrent) Info(ctx context.Context) ([]byte, error) {
 	return slices.Clone(t.info), nil
 }
 
-// Done is closed once every byte is verified and every file has its name.
-// The torrent goes on serving until Close.
+// Done is closed once every byte of the files that are not skipped is verified
+// and each of them has its name. The torrent goes on serving until Close.
 func (t *Torrent) Done() <-chan struct{} { return t.done }
 
 // Failed is closed when the torrent has ended by itself or by Close; Err says
