@@ -44,7 +44,7 @@ type Progress struct {
 	Network anon.Network
 	Phase   Phase
 	Done    int64 // bytes verified on disk
-	Total   int64 // bytes of all files; 0 while unknown
+	Total   int64 // bytes of the files to fetch; 0 while unknown
 	// Received and Sent are payload bytes since the start, unverified ones
 	// included; with Peers they show life where Done moves in large steps.
 	Received, Sent int64
@@ -65,12 +65,12 @@ const (
 	Seeding  Phase = "seeding"
 )
 
-// Finished: everything is on disk and verified.
+// Finished: everything asked for is on disk and verified.
 type Finished struct {
 	Network  anon.Network
-	Path     string // of the file or folder
-	Bytes    int64
-	Received int64 // payload bytes that this run received
+	Path     string // of the torrent's one file, or of its folder
+	Bytes    int64  // of the files that were asked for
+	Received int64  // payload bytes that this run received
 	Took     time.Duration
 }
 

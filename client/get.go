@@ -18,10 +18,12 @@ import (
 var ErrElsewhere = errors.New("an unfinished download of it lies in another folder")
 
 // Get fetches what link names into dir, an existing absolute folder, and
-// returns when everything is verified and on disk. When ctx ends first, what
+// returns when everything is verified and on disk. A link that names files is
+// about these only; without, those of an earlier Get that was interrupted are
+// meant, and at first all. When ctx ends first, what
 // was verified stays, and the next Get of the same link goes on from there.
 //
-// Errors: ErrNothingUsable, ErrElsewhere, journal.ErrBusy, anon.ErrUnavailable
+// Errors: ErrNothingUsable, ErrNothingChosen, ErrElsewhere, journal.ErrBusy, anon.ErrUnavailable
 // while no router is ready, a disk that is full by engine.IsFull, and those of
 // package metainfo when the metadata has names that are not safe.
 func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Finished, error) {
@@ -59,9 +61,10 @@ func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Fini
 	if err := c.Journal.Remove(link.InfoHash); err != nil {
 		return Finished{}, err
 	}
+	st := s.engine.Stats()
 	done := Finished{
-		Network: t.Network(), Path: filepath.Join(dir, info.Name), Bytes: info.Length,
-		Received: s.engine.Stats().Downloaded, Took: time.Since(started),
+		Network: t.Network(), Path: filepath.Join(dir, info.Name), Bytes: st.Wanted,
+		Received: st.Downloaded, Took: time.Since(started),
 	}
 	c.report(done)
 	return done, nil
@@ -91,7 +94,13 @@ func merge(link *metainfo.Link, old journal.Record) *metainfo.Link {
 		merged.Info = old.Info
 	}
 	earlier, err := metainfo.ParseMagnet(old.Magnet)
-	if err != nil || merged.Private || earlier.InfoHash != link.InfoHash {
+	if err != nil || earlier.InfoHash != link.InfoHash {
+		return &merged
+	}
+	if merged.Files == nil {
+		merged.Files = earlier.Files
+	}
+	if merged.Private {
 		return &merged
 	}
 	merged.Trackers = union(merged.Trackers, earlier.Trackers)

@@ -52,7 +52,7 @@ func (c *Client) join(ctx context.Context, t transport.Transport, link *metainfo
 	s := &swarm{client: c, link: link, endpoint: ep}
 	s.engine, err = engine.Open(ctx, engine.Options{
 		Endpoint: ep, Look: look, InfoHash: link.InfoHash, Info: link.Info,
-		Dir: o.dir, ReadOnly: o.host != nil, Log: c.log(),
+		Dir: o.dir, ReadOnly: o.host != nil, Log: c.log(), Choose: choose(link.Files),
 		CheckInfo: func(info []byte) error {
 			_, err := metainfo.ParseInfo(info, link.InfoHash)
 			return err
@@ -135,7 +135,7 @@ func (s *swarm) wait(ctx context.Context, done <-chan struct{}) error {
 func (s *swarm) progress() Progress {
 	st := s.engine.Stats()
 	p := Progress{
-		Network: s.endpoint.Addr().On(), Phase: Fetching, Done: st.Verified, Total: st.Total,
+		Network: s.endpoint.Addr().On(), Phase: Fetching, Done: st.WantedVerified, Total: st.Wanted,
 		Received: st.Downloaded, Sent: st.Uploaded, Peers: st.Peers,
 	}
 	switch {
@@ -148,7 +148,7 @@ func (s *swarm) progress() Progress {
 	}
 	p.Rate = s.meter.rate(time.Now(), st.Downloaded)
 	if p.Phase == Fetching && p.Rate > 0 {
-		p.Left = time.Duration(float64(st.Left()) / p.Rate * float64(time.Second))
+		p.Left = time.Duration(float64(st.Wanted-st.WantedVerified) / p.Rate * float64(time.Second))
 	}
 	if s.search != nil && st.Peers == 0 {
 		p.Trouble = s.search.trouble()

@@ -75,9 +75,19 @@ func (m *magnet) param(param string) error {
 	case "xs", "as", "mt":
 		m.link.ignore(KindSource, value, "metadata comes from peers only, never from an address in a link")
 	case "so":
-		m.link.ignore(KindSelection, value, "choosing files by link is not supported")
+		m.selection(value)
 	}
 	return nil
+}
+
+// selection reads which files the link is about (BEP 53). The first one counts.
+func (m *magnet) selection(value string) {
+	s, err := ParseSelection(value)
+	if err != nil || m.link.Files != nil {
+		m.link.ignore(KindSelection, value, "not a list of file numbers, or a second one")
+		return
+	}
+	m.link.Files = s
 }
 
 func (m *magnet) topic(value string) error {
@@ -123,13 +133,16 @@ func parseHash(s string) (h [20]byte, ok bool) {
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// Magnet returns the magnet link of l: its hash, name, trackers and peers, and
-// nothing else. ParseMagnet reads the same back. The text is linkable.
+// Magnet returns the magnet link of l: its hash, name, files, trackers and
+// peers, and nothing else. ParseMagnet reads the same back. The text is linkable.
 func (l *Link) Magnet() string {
 	var b strings.Builder
 	b.WriteString(magnetPrefix + "xt=urn:btih:" + hex.EncodeToString(l.InfoHash[:]))
 	if l.Name != "" {
 		b.WriteString("&dn=" + url.QueryEscape(l.Name))
+	}
+	if l.Files != nil {
+		b.WriteString("&so=" + l.Files.String())
 	}
 	for _, t := range l.Trackers {
 		b.WriteString("&tr=" + url.QueryEscape(t.URL))

@@ -75,7 +75,7 @@ func TestHostileMagnet(t *testing.T) {
 	l, err := ParseMagnet("magnet:?" + xt +
 		"&tr=http://tracker.example.org/announce&tr=udp://127.0.0.1:6969&tr=wss://x.example&tr=http://2130706433/" +
 		"&x.pe=203.0.113.9:6881&x.pe=[::1]:6881&x.pe=localhost:1&x.pe=name.i2p:1&x.pe=host.example:1" +
-		"&ws=http://example.org/f&xs=http://127.0.0.1/t&as=http://example.org/t&mt=http://example.org/m&so=0,2&dn=%zz")
+		"&ws=http://example.org/f&xs=http://127.0.0.1/t&as=http://example.org/t&mt=http://example.org/m&so=0,x&dn=%zz")
 	require.NoError(t, err)
 	require.Empty(t, l.Trackers)
 	require.Empty(t, l.Peers)
@@ -87,6 +87,17 @@ func TestHostileMagnet(t *testing.T) {
 	}
 	require.Equal(t, map[Kind]int{KindTracker: 4, KindPeer: 5, KindWebSeed: 1, KindSource: 3, KindSelection: 1, KindParameter: 1}, count)
 	require.Zero(t, l.More)
+}
+
+func TestMagnetNamesFiles(t *testing.T) {
+	l, err := ParseMagnet("magnet:?so=4-6,0,2&" + xt + "&so=1")
+	require.NoError(t, err)
+	require.Equal(t, Selection{{0, 0}, {2, 2}, {4, 6}}, l.Files)
+	require.Equal(t, KindSelection, l.Ignored[0].Kind)
+	require.Contains(t, l.Magnet(), "&so=0,2,4-6")
+	l, err = ParseMagnet("magnet:?" + xt)
+	require.NoError(t, err)
+	require.Nil(t, l.Files)
 }
 
 func TestPeerReasons(t *testing.T) {
@@ -222,6 +233,7 @@ func checkLink(t *testing.T, l *Link) {
 	require.NoError(t, err)
 	require.Equal(t, l.InfoHash, again.InfoHash)
 	require.Equal(t, l.Name, again.Name)
+	require.Equal(t, l.Files, again.Files)
 	require.ElementsMatch(t, l.Trackers, again.Trackers)
 	require.ElementsMatch(t, l.Peers, again.Peers)
 }

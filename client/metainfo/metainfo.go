@@ -62,6 +62,9 @@ type Link struct {
 	// Private torrents take peers from their trackers only. A magnet link
 	// never says.
 	Private bool
+	// Files are the ones to fetch (BEP 53); nil when the link does not say,
+	// which means all. A torrent file never says.
+	Files Selection
 	// Trackers are those that can be reached inside a network, without
 	// repetitions, the file's preferred one first, at most MaxTrackers.
 	Trackers []Tracker
@@ -85,7 +88,7 @@ const (
 	KindSource    Kind = "metadata source" // xs=, as=, mt=
 	KindNode      Kind = "DHT node"        // nodes
 	KindUpdate    Kind = "update address"  // update-url
-	KindSelection Kind = "file selection"  // so=
+	KindSelection Kind = "file selection"  // so= that cannot be read
 	KindV2        Kind = "v2 part"
 	KindParameter Kind = "parameter" // unreadable parts of a magnet link
 )

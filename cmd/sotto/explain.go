@@ -60,6 +60,7 @@ var rules = []rule{
 	{errCrashed, exitOther,
 		"Everything it had open is closed; nothing was sent another way.",
 		"Run the same command again: verified data is kept. Please report the lines above."},
+	{client.ErrNothingChosen, exitUsage, "", "sotto inspect shows the numbers of the files in a torrent file."},
 	{journal.ErrBusy, exitOtherInstance, "", "Wait for the other sotto to finish, or stop it."},
 	{anon.ErrUnavailable, exitRouter, "Nothing was sent another way.", "Run sotto doctor to see what is missing."},
 	{anon.ErrPermission, exitNotPermitted, "", "Ask the sharer for access."},

@@ -61,11 +61,14 @@ func (a *app) printLink(link *metainfo.Link, info *metainfo.Info) {
 	} else {
 		row("size", "%s in %d %s, %d %s of %s", size(info.Length), len(info.Files), plural(len(info.Files), "file"),
 			info.Pieces, plural(info.Pieces, "piece"), size(info.PieceLength))
-		for _, f := range info.Files {
+		for i, f := range info.Files {
 			if !f.Pad {
-				row("file", "%s  %s", metainfo.Printable(f.Path, maxSentence), size(f.Length))
+				row(fmt.Sprintf("file %d", i), "%s  %s", metainfo.Printable(f.Path, maxSentence), size(f.Length))
 			}
 		}
+	}
+	if link.Files != nil {
+		row("to fetch", "files %s", link.Files)
 	}
 	for _, t := range link.Trackers {
 		row("tracker", "%s  (%s)", t.URL, t.Net)
@@ -98,6 +101,7 @@ type inspectJSON struct {
 	PieceLength int64         `json:"piece_length,omitempty"`
 	Private     bool          `json:"private"`
 	Files       []fileJSON    `json:"files,omitempty"`
+	Selected    string        `json:"selected,omitempty"` // as in so=
 	Trackers    []string      `json:"trackers"`
 	Peers       []string      `json:"peers"`
 	Ignored     []ignoredJSON `json:"ignored"`
@@ -105,8 +109,9 @@ type inspectJSON struct {
 }
 
 type fileJSON struct {
-	Path  string `json:"path"`
-	Bytes int64  `json:"bytes"`
+	Number int    `json:"number"`
+	Path   string `json:"path"`
+	Bytes  int64  `json:"bytes"`
 }
 
 type ignoredJSON struct {
@@ -118,13 +123,13 @@ type ignoredJSON struct {
 func inspection(link *metainfo.Link, info *metainfo.Info) inspectJSON {
 	j := inspectJSON{
 		Name: link.Name, InfoHash: hex.EncodeToString(link.InfoHash[:]), Private: link.Private,
-		Trackers: []string{}, Peers: []string{}, Ignored: []ignoredJSON{}, MoreIgnored: link.More,
+		Trackers: []string{}, Peers: []string{}, Ignored: []ignoredJSON{}, MoreIgnored: link.More, Selected: link.Files.String(),
 	}
 	if info != nil {
 		j.Bytes, j.PieceLength = info.Length, info.PieceLength
-		for _, f := range info.Files {
+		for i, f := range info.Files {
 			if !f.Pad {
-				j.Files = append(j.Files, fileJSON{f.Path, f.Length})
+				j.Files = append(j.Files, fileJSON{i, f.Path, f.Length})
 			}
 		}
 	}
