@@ -58,13 +58,13 @@ func (o *owner) arrive(c net.Conn) {
 		c.Close()
 		o.leaked(&anon.LeakError{Op: "accept", Want: "a stream of our network", Got: "another"})
 		return
-	case o.greeting >= maxGreeting || len(o.peers) >= o.opts.MaxPeers || from == o.self:
-		c.Close()
+	case o.greeting >= maxGreeting || !o.mayEnter() || from == o.self:
+		o.turnAway(c)
 		return
 	}
 	e := o.book.find(from)
 	if e != nil && e.banned {
-		c.Close()
+		o.turnAway(c)
 		return
 	}
 	if e != nil {
@@ -76,6 +76,11 @@ func (o *owner) arrive(c net.Conn) {
 		g.err = o.answer(&g)
 		o.report(g)
 	})
+}
+
+func (o *owner) turnAway(c net.Conn) {
+	o.conduct.TurnedAway++
+	c.Close()
 }
 
 // dial opens streams to as many known addresses as there is room for.

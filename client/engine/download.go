@@ -156,6 +156,7 @@ func (o *owner) settle(k kept) {
 		o.finish()
 	} else {
 		o.count.wasted.Add(int64(len(k.data)))
+		o.conduct.BadPieces++
 		blame = o.picker.Fail(piece, k.digest)
 		o.log.Debug("a piece is bad", "guilty", len(blame.Guilty), "suspects", len(blame.Suspects))
 	}
@@ -163,8 +164,8 @@ func (o *owner) settle(k kept) {
 		o.picker.Distrust(id)
 		if p := o.find(id); p != nil {
 			o.ban(p, errBad)
-		} else if e := o.past[id]; e != nil {
-			e.banned = true
+		} else {
+			o.banPast(o.past[id])
 		}
 	}
 	o.hungry = true

@@ -35,6 +35,9 @@ func (o *owner) meet(g greeting) {
 	}
 	how, ok := o.welcome(g, now)
 	if !ok {
+		if g.inbound {
+			o.conduct.TurnedAway++
+		}
 		g.conn.Close()
 		g.entry.ended(how, now)
 		return
@@ -61,9 +64,11 @@ func (o *owner) away(g greeting, now time.Time) {
 		g.entry.banned = true
 	}
 	g.entry.ended(how, now)
-	if !g.inbound {
-		o.dial(now)
+	if g.inbound {
+		o.conduct.TurnedAway++
+		return
 	}
+	o.dial(now)
 }
 
 // welcome decides whether a connection may stay, and how to count it if not.
@@ -71,7 +76,7 @@ func (o *owner) welcome(g greeting, now time.Time) (result, bool) {
 	switch {
 	case g.entry != nil && g.entry.banned:
 		return failed, false
-	case len(o.peers) >= o.opts.MaxPeers:
+	case len(o.peers) >= o.opts.MaxPeers || g.inbound && !o.mayEnter():
 		return surplus, false
 	}
 	for _, old := range slices.Clone(o.peers) {
@@ -84,6 +89,17 @@ func (o *owner) welcome(g greeting, now time.Time) (result, bool) {
 		o.dropAs(old, surplus)
 	}
 	return worked, true
+}
+
+// mayEnter reports whether there is room for somebody who dials us. While we
+// lack anything a part of the room is left for those we dial: strangers cannot
+// take all of it and so cut us off from the seeds.
+func (o *owner) mayEnter() bool {
+	room := o.opts.MaxPeers
+	if !o.complete() {
+		room -= o.opts.MaxPeers / outboundShare
+	}
+	return o.inbound < room && len(o.peers) < o.opts.MaxPeers
 }
 
 // same reports whether a connection leads to a peer that is there already: by
@@ -166,22 +182,6 @@ func (o *owner) writer(p *peer, to io.Writer) *writer {
 	}
 }
 
-// misconduct is a reason of ours to end a connection. Whoever gave it to us is
-// not dialled again soon.
-type misconduct string
-
-func (m misconduct) Error() string { return string(m) }
-
-// drop ends a connection. err is why.
-func (o *owner) drop(p *peer, err error) {
-	how := worked
-	if errors.As(err, new(misconduct)) || errors.Is(err, anon.ErrProtocol) || time.Since(p.made) < shortVisit {
-		how = failed
-	}
-	o.log.Debug("a peer is gone", "why", err)
-	o.dropAs(p, how)
-}
-
 func (o *owner) dropAs(p *peer, how result) {
 	i := slices.Index(o.peers, p)
 	if i < 0 {
@@ -209,14 +209,8 @@ func (o *owner) dropAs(p *peer, how result) {
 	o.dial(now)
 }
 
-// ban ends a connection whose peer sent what it must have known to be wrong.
-// A known address stays banned while the torrent is open.
-func (o *owner) ban(p *peer, err error) {
-	if p.entry != nil {
-		p.entry.banned = true
-	}
-	o.drop(p, err)
-}
+// has reports whether a peer is still here.
+func (o *owner) has(p *peer) bool { return slices.Contains(o.peers, p) }
 
 func (o *owner) find(id pick.Peer) *peer {
 	for _, p := range o.peers {

@@ -86,15 +86,16 @@ var (
 // Bounds for slow networks: a tunnel or circuit may take a minute to build and
 // several seconds a round trip.
 const (
-	dialTime     = 120 * time.Second
-	greetTime    = 75 * time.Second  // for all of a handshake, encrypted or not
-	keepAlive    = 60 * time.Second  // half of what peers allow
-	silence      = 150 * time.Second // then a peer is gone
-	writeTime    = 120 * time.Second // for one write to get through
-	tick         = 250 * time.Millisecond
-	hashedRead   = 256 << 10
-	maxGreeting  = 64 // inbound streams that have not said who they are
-	inboundShare = 3  // of MaxPeers, one part in this many is left for those who dial us
+	dialTime      = 120 * time.Second
+	greetTime     = 75 * time.Second  // for all of a handshake, encrypted or not
+	keepAlive     = 60 * time.Second  // half of what peers allow
+	silence       = 150 * time.Second // then a peer is gone
+	writeTime     = 120 * time.Second // for one write to get through
+	tick          = 250 * time.Millisecond
+	hashedRead    = 256 << 10
+	maxGreeting   = 64 // inbound streams that have not said who they are
+	inboundShare  = 3  // of MaxPeers, one part in this many is left for those who dial us
+	outboundShare = 3  // and one for those we dial, while we lack anything
 )
 
 // complete checks the options and fills in defaults.

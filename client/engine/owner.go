@@ -32,9 +32,10 @@ type owner struct {
 	past     map[pick.Peer]*entry // of peers that have gone
 	lastID   pick.Peer
 	dialing  int
-	calling  int  // dialled streams whose handshake is under way
-	greeting int  // inbound streams that have not said who they are
-	inbound  int  // peers that dialled us
+	calling  int // dialled streams whose handshake is under way
+	greeting int // inbound streams that have not said who they are
+	inbound  int // peers that dialled us
+	conduct  Conduct
 	outside  bool // we accept and dial
 
 	drafts  []*draft // of the info dictionary, while it is unknown

@@ -34,6 +34,7 @@ type Stats struct {
 	Dialing int
 	// Known peers are those we could dial, the connected ones included.
 	Known int
+	Conduct
 }
 
 // Left is what an announce calls left: bytes still to be verified, skipped ones
@@ -81,6 +82,7 @@ func (o *owner) stats() Stats {
 		Downloaded: c.downloaded.Load(), Uploaded: c.uploaded.Load(), Wasted: c.wasted.Load(),
 		WireRead: c.read.Load(), WireWritten: c.written.Load(),
 		Peers: len(o.peers), Dialing: o.dialing + o.calling + o.greeting, Known: len(o.book.order),
+		Conduct: o.conduct,
 	}
 	for _, p := range o.peers {
 		if p.isSeed() {
