@@ -13,6 +13,8 @@ import (
 	"sotto/anon"
 	"sotto/testnet/user"
 	"sotto/transport"
+	"sotto/transport/i2p"
+	"sotto/transport/tor"
 )
 
 const benchBytes = 32 * mib
@@ -39,8 +41,20 @@ func BenchmarkGet(b *testing.B) {
 func rawRate(b *testing.B, network string) float64 {
 	ctx := within(b)
 	open := map[string]func(i int) transport.Transport{
-		"tor": func(int) transport.Transport { return torTransport(b) },
-		"i2p": func(i int) transport.Transport { return i2pTransport(b, 7+i) },
+		"tor": func(int) transport.Transport {
+			net, err := lab.Tor(ctx)
+			require.NoError(b, err)
+			t, err := tor.New(tor.Config{UnsafeTorrc: net.ClientTorrc()})
+			require.NoError(b, err)
+			return t
+		},
+		"i2p": func(i int) transport.Transport {
+			net, err := lab.I2P(ctx)
+			require.NoError(b, err)
+			t, err := i2p.New(i2p.Config{SAM: net.SAM(i)})
+			require.NoError(b, err)
+			return t
+		},
 	}[network]
 	from, to := open(0), open(1)
 	defer from.Close()

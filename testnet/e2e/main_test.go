@@ -44,8 +44,7 @@ func (r runner) Run() int {
 func (r runner) run() (code int, err error) {
 	lab, err = testnet.New(testnet.Config{
 		Log: os.Stderr,
-		// Nine clients: two for the transport's own test, seven for users.
-		I2P: i2pnet.Config{Routers: 14},
+		I2P: i2pnet.Config{Routers: 12},
 	})
 	if err != nil {
 		return 0, err

@@ -1,4 +1,4 @@
-package e2e
+package conform
 
 import (
 	"testing"
@@ -13,8 +13,6 @@ import (
 	"sotto/transport/transporttest"
 )
 
-// These two are not parallel: they look for goroutines left behind.
-
 // The real transports, over real daemons and behind the guard, keep every
 // promise of package transport.
 func TestTorTransport(t *testing.T) {
@@ -25,7 +23,7 @@ func TestTorTransport(t *testing.T) {
 			return torTransport(t), torTransport(t)
 		},
 		OpenTimeout: 2 * time.Minute, DialTimeout: 2 * time.Minute, Prompt: 30 * time.Second, CloseTimeout: time.Minute,
-		Slow: true, HidesDialers: true, OwnsSockets: true, Greetings: 32, StreamBytes: mib,
+		Slow: true, HidesDialers: true, OwnsSockets: true, Greetings: 32, StreamBytes: 1 << 20,
 	})
 }
 
@@ -43,10 +41,10 @@ func TestI2PTransport(t *testing.T) {
 	require.NoError(t, err)
 	transporttest.Run(t, transporttest.Factory{
 		Make: func(t *testing.T) (a, b transport.Transport) {
-			return i2pTransport(t, 7), i2pTransport(t, 8)
+			return i2pTransport(t, 0), i2pTransport(t, 1)
 		},
 		OpenTimeout: 5 * time.Minute, DialTimeout: 3 * time.Minute, Prompt: 30 * time.Second, CloseTimeout: time.Minute,
-		Slow: true, LazyDial: true, OwnsSockets: true, Greetings: 16, Streams: 4, StreamBytes: mib / 4,
+		Slow: true, LazyDial: true, OwnsSockets: true, Greetings: 16, Streams: 4, StreamBytes: 256 << 10,
 	})
 }
 
