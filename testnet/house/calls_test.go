@@ -24,6 +24,18 @@ var openers = map[string]struct {
 	"transport/tor/router/child.go":   {[]string{"os/exec.*"}, "starts the tor that we own"},
 	"transport/i2p/samtest/router.go": {[]string{"net.Listen"}, "is the fake router of the tests, which TestFakesAreNotShipped keeps out of the program"},
 	"cmd/sotto/supervise.go":          {[]string{"os/exec.*"}, "starts sotto itself once more, as the worker"},
+
+	"anon/cage/start_linux.go":          {[]string{"os/exec.*"}, "starts sotto itself once more, behind the walls"},
+	"anon/cage/line_linux.go":           {[]string{"golang.org/x/sys/unix.Socketpair", "net.FileConn"}, "makes the pair that joins both halves of the cage, until the engine is let go"},
+	"anon/cage/landlock_linux.go":       {[]string{"golang.org/x/sys/unix.Syscall", "golang.org/x/sys/unix.Syscall6"}, "asks for Landlock"},
+	"anon/cage/lock_linux.go":           {[]string{"golang.org/x/sys/unix.Syscall", "golang.org/x/sys/unix.Syscall6"}, "installs the filter, and executes sotto once more behind Landlock"},
+	"anon/cage/alarm_linux.go":          {[]string{"golang.org/x/sys/unix.Syscall"}, "answers denied calls with no"},
+	"anon/cage/ear_linux.go":            {[]string{"golang.org/x/sys/unix.Socket", "golang.org/x/sys/unix.Bind", "golang.org/x/sys/unix.Listen"}, "listens on loopback and unix sockets for the self-attack, and answers nobody"},
+	"anon/cage/attack_linux.go":         {[]string{"golang.org/x/sys/unix.Syscall6"}, "the self-attack: it aims at the ear, on this machine only"},
+	"anon/cage/attack_network_linux.go": {[]string{"golang.org/x/sys/unix.Socket", "golang.org/x/sys/unix.Socketpair", "golang.org/x/sys/unix.Connect", "golang.org/x/sys/unix.Bind", "golang.org/x/sys/unix.Listen", "golang.org/x/sys/unix.Sendto", "net.Dialer", "net.Resolver", "net/http.Transport"}, "the self-attack: it aims at the ear, on this machine only"},
+	"anon/cage/attack_power_linux.go":   {[]string{"golang.org/x/sys/unix.RawSyscall", "golang.org/x/sys/unix.RawSyscall6"}, "the self-attack: forks a child that does nothing but end"},
+	"anon/cage/attack_code_linux.go":    {[]string{"os/exec.*"}, "the self-attack: tries to run harmless programs"},
+	"anon/cage/attack_file_linux.go":    {[]string{"golang.org/x/sys/unix.Syscall"}, "the self-attack: asks a terminal for nothing"},
 }
 
 // forbidden are the calls that reach beyond the process, by package path.

@@ -1,0 +1,152 @@
+//go:build linux && (amd64 || arm64)
+
+package cage
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// New namespaces, mounts, kernel interfaces: each is a way to take the other
+// walls down, or a part of the kernel that nobody in here needs. Where a call
+// would do harm it is made with an argument that stops it after the check of
+// rights.
+func powerAttempts() []attempt {
+	const walls = "other walls could be taken down"
+	const kernel = "a part of the kernel that an engine has no use for"
+	empty := func() uintptr { return uintptr(unsafe.Pointer(&[]byte{0}[0])) }
+	return []attempt{
+		{name: "join the parent's network", reveals: "your network, whole", try: trySetns},
+		{name: "new user namespace", reveals: walls, try: func(*probe) error { return inChild(unix.CLONE_NEWUSER) }},
+		{name: "new network namespace", reveals: walls, try: func(*probe) error { return unix.Unshare(unix.CLONE_NEWNET) }},
+		{name: "new mount namespace", reveals: walls, try: func(*probe) error { return unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS) }},
+		{name: "new time namespace", reveals: walls, try: func(*probe) error { return unix.Unshare(unix.CLONE_NEWTIME) }},
+		{name: "clone with namespaces", reveals: walls, try: func(*probe) error { return inChild(unix.CLONE_NEWUSER | unix.CLONE_NEWNET) }},
+		{name: "clone3", reveals: "a clone whose flags no filter sees", try: func(*probe) error {
+			// Too short a struct: past the filter that is an invalid argument.
+			return reaches(call(unix.SYS_CLONE3, empty(), 1), unix.EINVAL)
+		}},
+		{name: "mount", reveals: walls, try: func(*probe) error {
+			return reaches(unix.Mount("none", "/nowhere-at-all", "tmpfs", 0, ""), unix.ENOENT)
+		}},
+		{name: "umount", reveals: walls, try: func(*probe) error { return reaches(unix.Unmount("/nowhere-at-all", 0), unix.ENOENT) }},
+		{name: "open tree", reveals: walls, try: func(*probe) error {
+			return opens(unix.SYS_OPEN_TREE, at, uintptr(unsafe.Pointer(&[]byte("/\x00")[0])), unix.OPEN_TREE_CLOEXEC)
+		}},
+		{name: "open a file system", reveals: walls, try: func(*probe) error {
+			return opens(unix.SYS_FSOPEN, uintptr(unsafe.Pointer(&[]byte("tmpfs\x00")[0])), unix.FSOPEN_CLOEXEC)
+		}},
+		{name: "chroot", reveals: walls, try: func(*probe) error { return reaches(unix.Chroot("/nowhere-at-all"), unix.ENOENT) }},
+		{name: "pivot root", reveals: walls, try: func(*probe) error {
+			return reaches(unix.PivotRoot("/nowhere-at-all", "/nowhere-at-all"), unix.ENOENT)
+		}},
+		{name: "session keyring", reveals: "keys that the kernel keeps for you", try: func(*probe) error {
+			_, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, false)
+			return err
+		}},
+		{name: "add a key", reveals: "keys that the kernel keeps for you", try: func(*probe) error {
+			_, err := unix.AddKey("user", "sotto-self-attack", []byte("x"), unix.KEY_SPEC_THREAD_KEYRING)
+			return err
+		}},
+		{name: "request a key", reveals: "keys that the kernel keeps for you", try: func(*probe) error {
+			_, err := unix.RequestKey("user", "sotto-self-attack", "", 0)
+			return reaches(err, unix.ENOKEY)
+		}},
+		{name: "bpf", reveals: kernel, try: func(*probe) error {
+			var attr [72]byte
+			return reaches(call(unix.SYS_BPF, 0xffff, uintptr(unsafe.Pointer(&attr)), 72), unix.EINVAL)
+		}},
+		{name: "perf events", reveals: "what else this machine computes", try: func(*probe) error {
+			a := unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_TASK_CLOCK, Bits: unix.PerfBitExcludeKernel}
+			a.Size = uint32(unsafe.Sizeof(a))
+			return opens(unix.SYS_PERF_EVENT_OPEN, uintptr(unsafe.Pointer(&a)), 0, ^uintptr(0), ^uintptr(0), unix.PERF_FLAG_FD_CLOEXEC)
+		}},
+		{name: "userfaultfd", reveals: kernel, try: func(*probe) error { return opens(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|1) }},
+		{name: "file handles", reveals: "files by number, past every folder", try: tryHandle},
+		{name: "quotactl", reveals: kernel, try: func(*probe) error {
+			return reaches(call(unix.SYS_QUOTACTL, 0x800001<<8, empty(), 0, 0), unix.ENOENT, unix.ENODEV, unix.ENOTBLK, unix.EINVAL)
+		}},
+		{name: "swapon", reveals: "memory on disk", try: func(*probe) error { return reaches(call(unix.SYS_SWAPON, empty(), 0), unix.ENOENT) }},
+		{name: "kernel module", reveals: "the whole machine", try: func(*probe) error {
+			return reaches(call(unix.SYS_INIT_MODULE, empty(), 1, empty()), unix.ENOEXEC, unix.EFAULT, unix.EINVAL)
+		}},
+		{name: "reboot", reveals: "the machine can be stopped", try: func(*probe) error {
+			return reaches(call(unix.SYS_REBOOT, 0, 0, 0, 0), unix.EINVAL)
+		}},
+		{name: "kexec", reveals: "the whole machine", try: func(*probe) error {
+			return reaches(call(unix.SYS_KEXEC_LOAD, 0, 0, 0, 1<<30), unix.EINVAL)
+		}},
+		{name: "accounting", reveals: "every command that is run here", try: func(*probe) error {
+			return reaches(call(unix.SYS_ACCT, empty()), unix.ENOENT)
+		}},
+		{name: "personality", reveals: "memory that executes what it reads", try: func(*probe) error {
+			return call(unix.SYS_PERSONALITY, 0xffffffff) // asks, and changes nothing
+		}},
+		{name: "become dumpable", reveals: "memory in core files, and to debuggers", try: func(*probe) error {
+			return unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+		}},
+		{name: "another filter", reveals: "calls answered by the engine itself", try: func(*probe) error {
+			return reaches(call(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, 0), unix.EFAULT)
+		}},
+		{name: "fanotify", reveals: "what other programs do with files", try: func(*probe) error {
+			return opens(unix.SYS_FANOTIFY_INIT, unix.FAN_CLOEXEC|unix.FAN_REPORT_FID, unix.O_RDONLY)
+		}},
+		{name: "inotify", reveals: "what other programs do with files", try: func(*probe) error { return opens(unix.SYS_INOTIFY_INIT1, unix.IN_CLOEXEC) }},
+		{name: "set the clock", reveals: "logs that lie", try: func(*probe) error {
+			bad := unix.Timeval{Usec: -1}
+			return reaches(unix.Settimeofday(&bad), unix.EINVAL)
+		}},
+		{name: "set the host name", reveals: walls, try: func(*probe) error {
+			return reaches(call(unix.SYS_SETHOSTNAME, empty(), 1<<20), unix.EINVAL)
+		}},
+		{name: "shared memory", reveals: "memory of other programs", try: func(*probe) error {
+			return reaches(call(unix.SYS_SHMGET, 0x50770001, 0, 0), unix.ENOENT)
+		}},
+		{name: "message queue", reveals: "messages of other programs", try: func(*probe) error {
+			return reaches(call(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(&[]byte("sotto-self-attack\x00")[0])), 0, 0, 0), unix.ENOENT)
+		}},
+	}
+}
+
+const at = ^uintptr(99) // AT_FDCWD
+
+func trySetns(p *probe) error {
+	fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/net", p.Targets.Parent), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		// Without a file there is still a call that must not pass.
+		return call(unix.SYS_SETNS, ^uintptr(0), unix.CLONE_NEWNET)
+	}
+	defer unix.Close(fd)
+	return unix.Setns(fd, unix.CLONE_NEWNET)
+}
+
+func tryHandle(*probe) error {
+	h := struct {
+		size, kind int32
+		room       [128]byte
+	}{size: 128}
+	var mount int32
+	return call(unix.SYS_NAME_TO_HANDLE_AT, at, uintptr(unsafe.Pointer(&[]byte("/\x00")[0])),
+		uintptr(unsafe.Pointer(&h)), uintptr(unsafe.Pointer(&mount)), 0)
+}
+
+// inChild forks with these flags. The child is a copy of one thread of a
+// program of many, so it does nothing but end.
+func inChild(flags uintptr) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, flags|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	if pid == 0 {
+		for {
+			unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+	}
+	_, err := unix.Wait4(int(pid), nil, 0, nil)
+	return err
+}
