@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	mathrand "math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,7 @@ type owner struct {
 	// priorities of the files, as they are now.
 	priorities []Priority
 	sequential bool
+	uploadOnly bool         // what peers have been told of us
 	picker     *pick.Picker // nil until the disk has been checked
 	choker     *choke.Choker
 	have       wire.Bitfield
@@ -229,7 +231,7 @@ func (o *owner) react() {
 	now := time.Now()
 	if o.hungry {
 		o.hungry = false
-		for _, p := range o.peers {
+		for _, p := range slices.Clone(o.peers) {
 			o.fetch(p, now)
 		}
 	}
