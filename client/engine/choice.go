@@ -210,6 +210,7 @@ func (o *owner) rechosen(now time.Time) {
 		o.wants(p)
 		o.partIfDone(p)
 	}
+	o.tellUploadOnly()
 	o.hungry, o.chokes = true, true
 	o.dial(now) // seeds are of use again when more is wanted
 	o.clock.Reset(tick)

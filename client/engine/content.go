@@ -163,6 +163,7 @@ func (o *owner) start(err error) {
 	for _, p := range slices.Clone(o.peers) {
 		o.introduce(p)
 	}
+	o.tellUploadOnly()
 	o.goOutside()
 	o.hungry, o.chokes = true, true
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"sotto/client/engine/pick"
@@ -187,6 +188,7 @@ func (o *owner) announce(piece uint32) {
 	}
 	if over {
 		o.chokes = true
+		o.tellUploadOnly()
 	}
 }
 
@@ -204,9 +206,10 @@ func (o *owner) lose(piece uint32) {
 	if err := o.content.data.Mark(int(piece), false); err != nil {
 		o.fail(err)
 	}
-	for _, p := range o.peers {
+	for _, p := range slices.Clone(o.peers) {
 		o.wants(p)
 	}
+	o.tellUploadOnly()
 	o.hungry = true
 }
 

@@ -15,19 +15,13 @@ var (
 // firstWords are what a peer hears first, in one write: our handshake if it
 // dialled us, our extended handshake, what we have.
 func (o *owner) firstWords(p *peer) []byte {
-	open := wire.Opening{Agreed: p.agreed, About: wire.About{
-		Registry: o.registry, Port: o.opts.Look.Port, Queue: o.opts.Look.Queue,
-	}}
+	open := wire.Opening{Agreed: p.agreed, About: o.about()}
 	if p.inbound {
 		hello := o.hello()
 		open.Handshake = &hello
 	}
-	if o.content != nil {
-		open.About.MetadataSize = len(o.content.raw)
-	}
 	if o.picker != nil {
 		open.Have, open.Pieces = o.have, o.content.info.Pieces
-		open.About.UploadOnly = o.picker.Done()
 	}
 	return open.Append(nil)
 }

@@ -25,8 +25,10 @@ type About struct {
 	Port uint16
 	// Queue is how many requests of a peer we keep; 0 leaves the key out.
 	Queue int
-	// UploadOnly says that we will not download; false leaves the key out.
-	UploadOnly bool
+	// UploadOnly says that we will not download; false leaves the key out,
+	// unless Later: then this is not the first handshake of a connection, and
+	// false takes an earlier true back.
+	UploadOnly, Later bool
 }
 
 // Append appends the payload of the extended handshake to b. Its keys ascend,
@@ -45,8 +47,11 @@ func (a About) Append(b []byte) []byte {
 	b = appendKey(b, "metadata_size", a.MetadataSize)
 	b = appendKey(b, "p", int(a.Port))
 	b = appendKey(b, "reqq", a.Queue)
-	if a.UploadOnly {
+	switch {
+	case a.UploadOnly:
 		b = appendKey(b, "upload_only", 1)
+	case a.Later:
+		b = bencode.AppendInt(bencode.AppendString(b, "upload_only"), 0)
 	}
 	return append(b, 'e')
 }
