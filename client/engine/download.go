@@ -178,7 +178,7 @@ func (o *owner) announce(piece uint32) {
 	have := wire.AppendHave(nil, piece)
 	over := o.picker.Done()
 	for _, p := range append([]*peer(nil), o.peers...) {
-		if !p.hasAll {
+		if !p.hasAll && p.knows(piece) {
 			o.say(p, have)
 		}
 		o.wants(p)

@@ -42,6 +42,8 @@ type peer struct {
 
 	// What we have told it.
 	unchoked bool
+	behind   bool // has been told of the pieces below told, and of no others
+	told     int
 	wanting  bool
 	allowed  []uint32 // pieces it may have while it is choked
 	gifts    int      // bytes it asked for while it was choked

@@ -230,13 +230,7 @@ func (o *owner) introduce(p *peer) {
 		p.pace.Unchoked()
 		o.picker.Unchoked(p.id)
 	}
-	words := []byte(nil)
-	for i := range o.content.info.Pieces {
-		if o.have.Get(i) {
-			words = wire.AppendHave(words, uint32(i))
-		}
-	}
-	o.say(p, words)
+	o.catchUp(p)
 	if err := o.weigh(p); err != nil {
 		o.drop(p, err)
 	}

@@ -31,7 +31,8 @@ func (o *owner) tick() {
 			o.drop(p, err)
 			continue
 		}
-		busy = busy || !p.owed.IsZero() || p.box.waiting() > 0
+		o.tellMore(p)
+		busy = busy || !p.owed.IsZero() || p.box.waiting() > 0 || p.behind
 	}
 	o.makeRoom(now)
 	o.tickMetadata(now)
