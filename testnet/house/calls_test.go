@@ -19,6 +19,7 @@ var openers = map[string]struct {
 	calls []string
 	why   string
 }{
+	"anon/broker/link_linux.go":       {[]string{"net.FileConn", "golang.org/x/sys/unix.Socketpair"}, "makes and takes socket pairs between the broker and the engine, which lead nowhere else"},
 	"transport/i2p/door.go":           {[]string{"net.Dialer"}, "connects to the router's SAM bridge: a loopback address or a unix socket that the configuration has named"},
 	"transport/tor/wire.go":           {[]string{"net.Dialer", "net.ListenUnix"}, "connects to tor's own sockets, and listens on the unix socket that tor hands onion streams to"},
 	"transport/tor/router/child.go":   {[]string{"os/exec.*"}, "starts the tor that we own"},
