@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -37,12 +38,15 @@ func newLink(f *os.File) (link, error) {
 }
 
 // adopt makes a connection of f, which it closes in any case. Whatever is not
-// a unix socket of the wanted kind is refused.
+// a unix socket of the wanted kind is a violation; too many open files are not.
 func adopt(f *os.File, kind string) (*net.UnixConn, error) {
 	defer f.Close()
 	c, err := net.FileConn(f)
-	if err != nil {
+	if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) {
 		return nil, fmt.Errorf("broker: adopt socket: %w", err)
+	}
+	if err != nil {
+		return nil, violation("a descriptor that is no socket")
 	}
 	u, ok := c.(*net.UnixConn)
 	if !ok || u.LocalAddr().Network() != kind {

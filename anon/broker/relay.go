@@ -1,0 +1,149 @@
+package broker
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	smallBuffer = 4 << 10
+	largeBuffer = 128 << 10
+	// largeBuffers is how many large buffers a broker has: those streams copy
+	// in large pieces that are in full flow, and the rest in small ones.
+	largeBuffers = 64
+	// stuckAfter is how long a peer may take no bytes before the relay looks
+	// whether the engine is still there.
+	stuckAfter = 15 * time.Second
+)
+
+// shelf holds the large buffers, made on first use.
+type shelf chan []byte
+
+func newShelf() shelf {
+	s := make(shelf, largeBuffers)
+	for range largeBuffers {
+		s <- nil
+	}
+	return s
+}
+
+// take returns a large buffer, or nil when all are in use.
+func (s shelf) take() []byte {
+	select {
+	case b := <-s:
+		if b == nil {
+			b = make([]byte, largeBuffer)
+		}
+		return b
+	default:
+		return nil
+	}
+}
+
+func (s shelf) put(b []byte) { s <- b }
+
+// relay copies one stream between the engine and the network, byte by byte in
+// both directions. Back-pressure is the buffer of the engine's socket pair on
+// one side, the network's on the other.
+type relay struct {
+	engine  *net.UnixConn
+	network net.Conn
+	large   shelf
+	stuck   time.Duration // how long a Write may take before the engine is looked at
+}
+
+// halfCloser is a connection that can end its own direction alone.
+type halfCloser interface{ CloseWrite() error }
+
+// close ends both directions at once. Safe to repeat.
+func (r *relay) close() {
+	r.engine.Close()
+	r.network.Close()
+}
+
+// run returns when both directions have ended and both connections are closed.
+func (r *relay) run() {
+	var up sync.WaitGroup
+	up.Go(r.up)
+	r.down()
+	up.Wait()
+	r.close()
+}
+
+// up carries what the engine sends. An end of its direction is the network's
+// half-close where there is one. Elsewhere the engine has no way to half-close,
+// so that it means Close.
+func (r *relay) up() {
+	defer r.close()
+	if read, write := r.copy(r.engine, r.push); read != io.EOF || write != nil {
+		return
+	}
+	if h, ok := r.network.(halfCloser); ok && h.CloseWrite() == nil {
+		waitHangup(r.engine)
+	}
+}
+
+// down carries what the network sends. Its end leaves the way up open. Nor
+// does an engine that is gone end that way: what it wrote last is on it.
+func (r *relay) down() {
+	read, write := r.copy(r.network, func(b []byte) error {
+		_, err := r.engine.Write(b)
+		return err
+	})
+	switch {
+	case write != nil:
+	case read == io.EOF:
+		r.engine.CloseWrite()
+	default:
+		r.close()
+	}
+}
+
+// push writes to the network. A peer that takes nothing must not keep a stream
+// that the engine has left.
+func (r *relay) push(b []byte) error {
+	for {
+		r.network.SetWriteDeadline(time.Now().Add(r.stuck))
+		n, err := r.network.Write(b)
+		b = b[min(n, len(b)):]
+		if !errors.Is(err, os.ErrDeadlineExceeded) || len(b) == 0 || hungUp(r.engine) {
+			return err
+		}
+	}
+}
+
+// copy returns the error that ended reading, io.EOF included, or the one that
+// ended writing. It has a large buffer only while reads fill a good part of it,
+// so that idle streams wait with small ones.
+func (r *relay) copy(from net.Conn, write func([]byte) error) (readErr, writeErr error) {
+	small := make([]byte, smallBuffer)
+	var large []byte
+	defer func() {
+		if large != nil {
+			r.large.put(large)
+		}
+	}()
+	for buf := small; ; {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if werr := write(buf[:n]); werr != nil {
+				return nil, werr
+			}
+		}
+		switch {
+		case err != nil:
+			return err, nil
+		case n < largeBuffer/4 && large != nil:
+			r.large.put(large)
+			buf, large = small, nil
+		case n == len(buf) && large == nil:
+			if large = r.large.take(); large != nil {
+				buf = large
+			}
+		}
+	}
+}
