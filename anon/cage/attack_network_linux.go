@@ -3,6 +3,7 @@
 package cage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -64,16 +65,20 @@ func (p *probe) tcp6() unix.Sockaddr { return loop6(p.Targets.TCP6) }
 func (p *probe) udp4() unix.Sockaddr { return loop4(p.Targets.UDP4) }
 func (p *probe) udp6() unix.Sockaddr { return loop6(p.Targets.UDP6) }
 
+// nobody is a port that nobody listens at: the aim when the parent could not
+// make an ear for this network. A refusal from there has been there.
+const nobody = 9
+
 func loop4(port int) unix.Sockaddr {
 	if port == 0 {
-		return nil
+		port = nobody
 	}
 	return &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
 }
 
 func loop6(port int) unix.Sockaddr {
 	if port == 0 {
-		return nil
+		port = nobody
 	}
 	return &unix.SockaddrInet6{Port: port, Addr: [16]byte{15: 1}}
 }
@@ -84,9 +89,6 @@ func (p *probe) stream(family, protocol int, to unix.Sockaddr) error {
 
 // connected connects and sends the mark.
 func (p *probe) connected(family, kind, protocol int, to unix.Sockaddr) error {
-	if to == nil {
-		return errAbsent
-	}
 	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
 		return err
@@ -97,16 +99,13 @@ func (p *probe) connected(family, kind, protocol int, to unix.Sockaddr) error {
 		return err
 	}
 	if err := unix.Connect(fd, to); err != nil {
-		return err
+		return reaches(err, unix.ECONNREFUSED)
 	}
 	_, err = unix.Write(fd, p.mark())
 	return err
 }
 
 func (p *probe) packet(family int, to unix.Sockaddr) error {
-	if to == nil {
-		return errAbsent
-	}
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -116,27 +115,21 @@ func (p *probe) packet(family int, to unix.Sockaddr) error {
 }
 
 func tryFastOpen(p *probe) error {
-	if p.Targets.TCP4 == 0 {
-		return errAbsent
-	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	return unix.Sendto(fd, p.mark(), unix.MSG_FASTOPEN, p.tcp4())
+	return reaches(unix.Sendto(fd, p.mark(), unix.MSG_FASTOPEN, p.tcp4()), unix.ECONNREFUSED)
 }
 
 func trySendmmsg(p *probe) error {
-	if p.Targets.UDP4 == 0 {
-		return errAbsent
-	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	port := p.Targets.UDP4
+	port := cmp.Or(p.Targets.UDP4, nobody)
 	to := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: uint16(port>>8 | port<<8), Addr: [4]byte{127, 0, 0, 1}}
 	text := p.mark()
 	part := unix.Iovec{Base: &text[0]}
@@ -150,13 +143,10 @@ func trySendmmsg(p *probe) error {
 }
 
 func tryGoDial(p *probe) error {
-	if p.Targets.TCP4 == 0 {
-		return errAbsent
-	}
 	d := net.Dialer{Timeout: patience}
-	c, err := d.DialContext(p.ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Targets.TCP4)))
+	c, err := d.DialContext(p.ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(cmp.Or(p.Targets.TCP4, nobody))))
 	if err != nil {
-		return err
+		return reaches(err, unix.ECONNREFUSED)
 	}
 	defer c.Close()
 	_, err = c.Write(p.mark())
@@ -165,30 +155,25 @@ func tryGoDial(p *probe) error {
 
 // tryHTTP sends the mark as a header: nobody answers, the request arrives.
 func tryHTTP(p *probe) error {
-	if p.Targets.TCP4 == 0 {
-		return errAbsent
-	}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(p.Targets.TCP4)+"/", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(cmp.Or(p.Targets.TCP4, nobody))+"/", nil)
 	if err != nil {
 		return err
 	}
+	req.Header.Set("X", attemptMark+p.name)
 	t := &http.Transport{DisableKeepAlives: true}
 	defer t.CloseIdleConnections()
 	res, err := t.RoundTrip(req)
 	if err == nil {
 		res.Body.Close()
 	}
-	return err
+	return reaches(err, unix.ECONNREFUSED)
 }
 
 // tryLookup asks the parent's ear as if it were a name server, with a name that
 // cannot exist: no real server ever hears of it.
 func tryLookup(p *probe) error {
-	if p.Targets.UDP4 == 0 {
-		return errAbsent
-	}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	var mu sync.Mutex // both address families are asked for at once

@@ -66,7 +66,12 @@ var fileCommands = []uint32{
 	unix.F_GETPIPE_SZ, unix.F_SETPIPE_SZ,
 }
 
-// engineRules is the whole list for the process with this id.
+// engineList is the whole list for the process with this id. Calls without a
+// rule get deny.
+func engineList(pid, deny uint32) list {
+	return list{rules: engineRules(pid), refusals: quietCalls(), bare: unix.SECCOMP_RET_ALLOW, deny: deny, other: deny}
+}
+
 func engineRules(pid uint32) []rule {
 	var rules []rule
 	for _, n := range plainCalls() {

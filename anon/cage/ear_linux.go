@@ -175,7 +175,7 @@ func heardName(b []byte) string {
 	if !ok || !end {
 		return "unknown"
 	}
-	return string(name)
+	return string(bytes.TrimSuffix(name, []byte("\r")))
 }
 
 // close removes what the ear made. It may be called twice.

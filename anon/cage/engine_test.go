@@ -25,6 +25,7 @@ var deeds = map[string]func([]string) error{
 	"wait":  wait,
 	"work":  work,
 	"knock": knock,
+	"shout": shout,
 	"touch": func([]string) error { return nil },
 }
 
@@ -190,6 +191,33 @@ func TestTheTripwireRings(t *testing.T) {
 	require.EqualValues(t, 1, calls[unix.SYS_SOCKET])
 	require.EqualValues(t, 1, calls[unix.SYS_PTRACE])
 	require.True(t, c.Incidents().Any())
+}
+
+// Without the filter a packet is stopped by the namespace, which counts it.
+func TestTheTripwireCountsPackets(t *testing.T) {
+	c := start(t, Spec{Args: []string{"shout"}, Files: []*os.File{nil, nil, os.Stderr, nil}, Without: Seccomp})
+	prove(t, c)
+	if !c.own.Has(Namespaces) {
+		require.Zero(t, attempts(c.pid)) // our own traffic is not the child's
+		return
+	}
+	before := attempts(c.pid)
+	require.NotZero(t, before) // the self-attack's
+	require.NoError(t, c.Admit())
+	require.Eventually(t, func() bool { return c.Incidents().Packets > 0 }, 30*time.Second, time.Millisecond)
+}
+
+// shout sends until it is killed.
+func shout([]string) error {
+	for {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		_ = unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Port: nobody, Addr: [4]byte{127, 0, 0, 1}})
+		unix.Close(fd)
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func knock([]string) error {

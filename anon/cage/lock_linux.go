@@ -110,17 +110,22 @@ func checkSocket(fd int) error {
 // denied calls, -1 where the kernel gives none: then they fail just the same.
 func closeCalls() (int, error) {
 	const everyThread = unix.SECCOMP_FILTER_FLAG_TSYNC | unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
-	rules := engineRules(uint32(os.Getpid()))
-	fd, err := install(assemble(auditArch, rules, quietCalls(), unix.SECCOMP_RET_USER_NOTIF), everyThread|unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
+	l := engineList(uint32(os.Getpid()), unix.SECCOMP_RET_USER_NOTIF)
+	fd, err := install(assemble(auditArch, l), everyThread|unix.SECCOMP_FILTER_FLAG_NEW_LISTENER)
 	if err == nil {
 		return fd, nil
 	}
 	if !unsupported(err) && !errors.Is(err, unix.EBUSY) { // a container's own listener
 		return -1, err
 	}
-	_, err = install(assemble(auditArch, rules, quietCalls(), unix.SECCOMP_RET_ERRNO|uint32(unix.EPERM)), unix.SECCOMP_FILTER_FLAG_TSYNC)
+	l = engineList(uint32(os.Getpid()), refuse)
+	_, err = install(assemble(auditArch, l), unix.SECCOMP_FILTER_FLAG_TSYNC)
 	return -1, err
 }
+
+// refuse fails a call. Denied calls are not punished by death: libraries probe
+// for what a kernel can do, and a dead engine tells nobody why.
+const refuse = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
 
 func install(program []unix.SockFilter, flags uintptr) (int, error) {
 	p := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}

@@ -30,6 +30,13 @@ func TestMain(m *testing.M) {
 	case len(os.Args) == 3 && os.Args[1] == "parent":
 		os.Exit(parent(os.Args[2]))
 	}
+	if len(os.Args) == 4 && os.Args[1] == "narrow" {
+		if err := narrowed(os.Args[2], os.Args[3]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -54,3 +54,6 @@ func (*Child) Admit() error { return ErrNoWalls }
 
 // Incidents returns none.
 func (*Child) Incidents() Incidents { return Incidents{} }
+
+// Narrow takes nothing, and says so.
+func Narrow(Reach) (Narrowed, error) { return Narrowed{Missing: []string{ErrNoWalls.Error()}}, nil }

@@ -29,6 +29,7 @@ var openers = map[string]struct {
 	"anon/cage/start_linux.go":          {[]string{"os/exec.*"}, "starts sotto itself once more, behind the walls"},
 	"anon/cage/line_linux.go":           {[]string{"golang.org/x/sys/unix.Socketpair", "net.FileConn"}, "makes the pair that joins both halves of the cage, until the engine is let go"},
 	"anon/cage/landlock_linux.go":       {[]string{"golang.org/x/sys/unix.Syscall", "golang.org/x/sys/unix.Syscall6"}, "asks for Landlock"},
+	"anon/cage/narrow_linux.go":         {[]string{"golang.org/x/sys/unix.Syscall", "golang.org/x/sys/unix.Syscall6"}, "asks for Landlock's limit on ports"},
 	"anon/cage/lock_linux.go":           {[]string{"golang.org/x/sys/unix.Syscall", "golang.org/x/sys/unix.Syscall6"}, "installs the filter, and executes sotto once more behind Landlock"},
 	"anon/cage/alarm_linux.go":          {[]string{"golang.org/x/sys/unix.Syscall"}, "answers denied calls with no"},
 	"anon/cage/ear_linux.go":            {[]string{"golang.org/x/sys/unix.Socket", "golang.org/x/sys/unix.Bind", "golang.org/x/sys/unix.Listen"}, "listens on loopback and unix sockets for the self-attack, and answers nobody"},
