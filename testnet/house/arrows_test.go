@@ -41,6 +41,7 @@ var arrows = []arrow{
 	{"client/metainfo", []string{"anon", "client/bencode"}, []string{"golang.org/x/text/unicode/norm"}, "reads foreign files, must not reach a network"},
 	{"client/bencode", nil, nil, "a decoder needs nothing"},
 	{"client/config", nil, []string{"github.com/pelletier/go-toml/v2"}, "reads a file, knows nobody"},
+	{"client/store", []string{"anon", "anon/folder", "anon/vault", "client/journal"}, []string{"go.etcd.io/bbolt", "golang.org/x/sys"}, "remembers, decides nothing"},
 	{"client/journal", []string{"anon/folder"}, nil, "writes files, knows nobody"},
 	{"client/tracker", []string{"anon", "anon/profile", "transport", "client/bencode"}, []string{"github.com/anacrolix/torrent/bencode"}, "talks through an endpoint it was given"},
 	{"client/tracker/server", []string{"anon", "transport", "client/bencode"}, []string{"github.com/anacrolix/torrent/bencode", "golang.org/x/time/rate"}, "answers on an endpoint it was given"},
