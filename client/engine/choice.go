@@ -211,6 +211,12 @@ func (o *owner) rechosen(now time.Time) {
 		o.partIfDone(p)
 	}
 	o.tellUploadOnly()
+	for piece := range o.urgent { // what was skipped has none
+		o.picker.ClearDeadline(piece)
+	}
+	clear(o.urgent)
+	o.hasten(now)
+	o.wakeReaders()
 	o.hungry, o.chokes = true, true
 	o.dial(now) // seeds are of use again when more is wanted
 	o.clock.Reset(tick)

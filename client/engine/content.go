@@ -164,6 +164,8 @@ func (o *owner) start(err error) {
 		o.introduce(p)
 	}
 	o.tellUploadOnly()
+	o.wakeReaders()
+	o.hasten(time.Now())
 	o.goOutside()
 	o.hungry, o.chokes = true, true
 }

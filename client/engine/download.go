@@ -155,6 +155,8 @@ func (o *owner) settle(k kept) {
 		o.have.Set(int(piece))
 		o.announce(piece)
 		o.finish()
+		o.wakeReaders()
+		o.hasten(time.Now())
 	} else {
 		o.count.wasted.Add(int64(len(k.data)))
 		o.conduct.BadPieces++

@@ -45,8 +45,10 @@ type owner struct {
 	// priorities of the files, as they are now.
 	priorities []Priority
 	sequential bool
-	uploadOnly bool         // what peers have been told of us
-	picker     *pick.Picker // nil until the disk has been checked
+	uploadOnly bool // what peers have been told of us
+	readers    []*Reader
+	urgent     map[int]time.Time // the deadlines of pieces that readers need
+	picker     *pick.Picker      // nil until the disk has been checked
 	choker     *choke.Choker
 	have       wire.Bitfield
 	pieces     map[uint32][]byte // begun and not whole
@@ -99,7 +101,8 @@ const (
 func newOwner(t *Torrent, ctx context.Context) *owner {
 	o := &owner{
 		Torrent: t, rand: newRand(), self: t.opts.Endpoint.Addr(), book: newBook(),
-		past: make(map[pick.Peer]*entry), pieces: make(map[uint32][]byte),
+		urgent: make(map[int]time.Time),
+		past:   make(map[pick.Peer]*entry), pieces: make(map[uint32][]byte),
 		arrived: make(chan net.Conn), greeted: make(chan greeting), streams: make(chan struct{}), mail: make(chan parcel),
 		judged: make(chan verdict), checked: make(chan error), jobs: make(chan keeping),
 		kept: make(chan kept), lost: make(chan uint32),

@@ -51,7 +51,7 @@ type swarm struct {
 }
 
 // tally counts what a swarm must have had in it to prove anything.
-type tally struct{ lies, audited, bans, restarts, choices atomic.Int64 }
+type tally struct{ lies, audited, bans, restarts, choices, played atomic.Int64 }
 
 // TestSwarm plays swarms of fifty with delays, lost packets, narrow links,
 // people who leave and come back or change their minds about files, liars and those who promise and send
@@ -74,6 +74,7 @@ func TestSwarm(t *testing.T) {
 	require.Positive(t, all.bans.Load())
 	require.Positive(t, all.restarts.Load())
 	require.Positive(t, all.choices.Load())
+	require.Positive(t, all.played.Load())
 	t.Logf("%d lies, %d bans, %d blocks audited, %d restarts", all.lies.Load(), all.bans.Load(), all.audited.Load(), all.restarts.Load())
 }
 
@@ -210,8 +211,32 @@ func (w *swarm) live() {
 		if i >= swarmHosts && !w.decided {
 			w.rechoose(w.nodes[i], Priority(w.rand.IntN(4)), w.rand.IntN(4))
 		}
+		w.play(i)
 		w.introduce(i)
 	}
+}
+
+// play reads from anywhere in a node's files for a moment, and compares.
+func (w *swarm) play(i int) {
+	file := w.rand.IntN(4)
+	want := w.sample.files[w.sample.order[file]]
+	ctx, cancel := context.WithTimeout(w.ctx, 2*time.Second)
+	defer cancel()
+	r, err := w.nodes[i].NewReader(ctx, file)
+	if errors.Is(err, ErrNoInfo) || errors.Is(err, ErrSkipped) {
+		return
+	}
+	require.NoError(w.t, err)
+	defer r.Close()
+	at, err := r.Seek(w.rand.Int64N(int64(len(want))+1), io.SeekStart)
+	require.NoError(w.t, err)
+	got := make([]byte, 100_000)
+	n, err := r.Read(got)
+	require.Equal(w.t, want[at:at+int64(n)], got[:n:n])
+	if n == 0 && at < int64(len(want)) && !errors.Is(err, ErrSkipped) {
+		require.ErrorIs(w.t, err, context.DeadlineExceeded)
+	}
+	w.tally.played.Add(int64(n))
 }
 
 // inspect checks what must hold of a node at any time.

@@ -38,6 +38,7 @@ func (o *owner) tick() {
 	o.tickMetadata(now)
 	if o.picker != nil {
 		o.hungry = true
+		o.hasten(now)
 		if next := o.choker.Next(); !next.IsZero() && !now.Before(next) {
 			o.chokes = true
 		}
