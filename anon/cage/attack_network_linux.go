@@ -99,6 +99,9 @@ func (p *probe) connected(family, kind, protocol int, to unix.Sockaddr) error {
 		return err
 	}
 	if err := unix.Connect(fd, to); err != nil {
+		if family == unix.AF_UNIX { // where a refusal means that nobody of that name is in sight
+			return err
+		}
 		return reaches(err, unix.ECONNREFUSED)
 	}
 	_, err = unix.Write(fd, p.mark())

@@ -59,6 +59,7 @@ func TestEveryAttemptIsBlocked(t *testing.T) {
 	want := best(t)
 	c := start(t, Spec{})
 	v := prove(t, c)
+	t.Logf("label %s, %d attempts", v.Label, len(v.Results))
 	require.Equal(t, want, v.Label, "%v %+v", v.Missing, v.Facts)
 	require.GreaterOrEqual(t, len(v.Results), 60)
 	names := map[string]bool{}

@@ -66,14 +66,15 @@ func Start(spec Spec) (*Child, error) {
 	c.line = line
 	err = c.start(spec, theirs)
 	theirs.Close()
-	if err != nil {
-		return nil, errors.Join(err, line.Close(), e.close())
-	}
+	hidden := error(nil)
 	if !spec.Without.Has(Hidden) {
-		err = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+		hidden = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, hidden, line.Close(), e.close())
 	}
 	m := message{Without: spec.Without, Own: c.own, Read: spec.Read, Write: spec.Write, Keep: max(3, len(spec.Files)), Targets: e.targets}
-	if err = errors.Join(err, send(line, m, -1), send(line, m, -1)); err != nil {
+	if err = errors.Join(hidden, send(line, m, -1), send(line, m, -1)); err != nil {
 		c.Kill()
 		return nil, errors.Join(err, c.Wait())
 	}
