@@ -28,17 +28,20 @@ func (o *owner) firstWords(p *peer) []byte {
 
 // extended acts on a message of an extension (BEP 10).
 func (o *owner) extended(p *peer, m wire.Message) error {
-	switch o.registry.Name(m.Ext) {
+	switch name := o.registry.Name(m.Ext); name {
 	case "":
 		if err := p.about.Read(m.Data); err != nil {
 			return err
 		}
 		p.pace.SetQueue(p.about.Queue)
 		o.chokes = true
+		o.acquaint(p)
 		o.partIfDone(p)
 		o.askPeer(p, time.Now())
 	case wire.Metadata.Name:
 		return o.metadata(p, m.Data)
+	default:
+		o.hearExtended(p, name, m.Data)
 	}
 	return nil
 }

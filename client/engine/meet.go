@@ -191,6 +191,7 @@ func (o *owner) dropAs(p *peer, how result) {
 	o.peers = slices.Delete(o.peers, i, i+1)
 	p.stop()
 	p.conn.Close()
+	o.estrange(p)
 	if p.inbound {
 		o.inbound--
 	}

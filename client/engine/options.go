@@ -55,6 +55,11 @@ type Options struct {
 	// ErrIncomplete.
 	ReadOnly bool
 
+	// Extensions are spoken besides the base protocol, 32 at most; each
+	// belongs to this torrent from now on. Their order does not matter. Every
+	// peer sees their names.
+	Extensions []*Extension
+
 	// MaxPeers is the number of connections; 0 means DefaultMaxPeers.
 	MaxPeers int
 	// MaxDials is the number of dials at a time; 0 means DefaultMaxDials.
@@ -114,7 +119,14 @@ func complete(o *Options) error {
 	case o.Info != nil && sha1.Sum(o.Info) != o.InfoHash:
 		return errors.New("info dictionary does not match the info hash")
 	}
+	if len(o.Extensions) > maxExtensions || slices.Contains(o.Extensions, nil) {
+		return errors.New("too many extensions, or a nil one")
+	}
+	if _, err := register(o.Extensions); err != nil {
+		return err
+	}
 	o.Info = slices.Clone(o.Info)
+	o.Extensions = slices.Clone(o.Extensions)
 	if o.MaxPeers <= 0 {
 		o.MaxPeers = DefaultMaxPeers
 	}

@@ -109,7 +109,7 @@ func newOwner(t *Torrent, ctx context.Context) *owner {
 		reading: make(chan struct{}, readersAtOnce), sequential: t.opts.Sequential,
 		upload: limiter(t.opts.UploadRate), download: limiter(t.opts.DownloadRate),
 	}
-	o.registry, _ = wire.NewRegistry(wire.Metadata) // cannot fail: it is a constant
+	o.registry, _ = register(t.opts.Extensions) // Open has checked them
 	o.ctx, o.stop = context.WithCancel(ctx)
 	return o
 }

@@ -32,6 +32,7 @@ type peer struct {
 	// What it has told us.
 	heard      time.Time // its last whole message
 	about      wire.Peer // its extended handshakes
+	speaks     uint32    // which of Options.Extensions, one bit each
 	spoke      bool      // has told what it has
 	choking    bool
 	interested bool

@@ -67,6 +67,10 @@ func Open(ctx context.Context, opts Options) (*Torrent, error) {
 		gone: make(chan struct{}), failed: make(chan struct{}),
 		done: make(chan struct{}), ready: make(chan struct{}),
 	}
+	if err := attach(t, opts.Extensions); err != nil {
+		cancel()
+		return nil, fmt.Errorf("open torrent: %w", err)
+	}
 	go newOwner(t, run).live()
 	return t, nil
 }
