@@ -1,10 +1,11 @@
-//go:build linux
+//go:build linux && (amd64 || arm64)
 
 package broker
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"sotto/anon"
+	"sotto/anon/cage"
 	"sotto/transport"
 	"sotto/transport/memory"
 	"sotto/transport/transporttest"
@@ -24,8 +26,16 @@ import (
 // patience is for what must happen, on however slow a machine.
 const patience = 30 * time.Second
 
+// TestMain is also the engine in its cage, and a broker of its own.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == brokerProcess {
+	in, err := cage.Enter(os.Args)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	case in != nil:
+		os.Exit(caged(in))
+	case len(os.Args) == 3 && os.Args[1] == brokerProcess:
 		os.Exit(serveTCP(os.Args[2]))
 	}
 	goleak.VerifyTestMain(m)
