@@ -45,7 +45,7 @@ demo: install-demo-deps build
 	./sotto demo
 
 bench: install-deps
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./client/engine ./testnet/e2e ./testnet/interop
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./anon/broker ./client/engine ./testnet/e2e ./testnet/interop
 
 install-deps:
 	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent strace gcc libc6-dev git
