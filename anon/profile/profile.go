@@ -43,6 +43,10 @@ type Look struct {
 	// Announce is the shape of an HTTP announce. Its User-Agent header says
 	// what UserAgent says.
 	Announce Announce
+	// Web is the head of a request to a web seed (BEP 19), in the order of the
+	// wire. The values of "Host" and "Range" are filled in by whoever sends
+	// it. The slice is shared: do not write to it.
+	Web []Header
 }
 
 // queue is the number that peers read as leave to fill a pipe of seconds.
@@ -55,17 +59,17 @@ var looks = map[anon.Network]Look{
 	// peer exchange only those who name a port.
 	anon.I2P: {
 		Network: anon.I2P, PeerIDPrefix: "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x03\x03",
-		UserAgent: "I2PSnark", Encryption: Accept, Port: anon.DefaultPort, Queue: queue, Announce: snarkAnnounce,
+		UserAgent: "I2PSnark", Encryption: Accept, Port: anon.DefaultPort, Queue: queue, Announce: snarkAnnounce, Web: snarkWeb,
 	},
 	// Onion streams are encrypted end to end as well. The id and agent are
 	// those of the largest client family in its anonymous mode.
 	anon.Tor: {
 		Network: anon.Tor, PeerIDPrefix: "-LT20C0-",
-		UserAgent: "curl/7.81.0", Encryption: Accept, Port: anon.DefaultPort, Queue: queue, Announce: onionAnnounce,
+		UserAgent: "curl/7.81.0", Encryption: Accept, Port: anon.DefaultPort, Queue: queue, Announce: onionAnnounce, Web: onionWeb,
 	},
 	anon.Memory: {
 		Network: anon.Memory, PeerIDPrefix: "-LT20C0-",
-		UserAgent: "curl/7.81.0", Encryption: Accept, Queue: queue, Announce: onionAnnounce,
+		UserAgent: "curl/7.81.0", Encryption: Accept, Queue: queue, Announce: onionAnnounce, Web: onionWeb,
 	},
 }
 

@@ -20,6 +20,10 @@ func TestEveryNetworkHasALook(t *testing.T) {
 		require.Contains(t, l.Announce.Headers, Header{"User-Agent", l.UserAgent})
 		require.Equal(t, Header{"Host", ""}, l.Announce.Headers[0])
 
+		require.Contains(t, l.Web, Header{"User-Agent", l.UserAgent})
+		require.Equal(t, Header{"Host", ""}, l.Web[0])
+		require.Equal(t, Header{"Range", ""}, l.Web[len(l.Web)-1])
+
 		seen := map[Key]bool{}
 		for _, k := range l.Announce.Query {
 			require.NotEmpty(t, k.String())

@@ -71,7 +71,7 @@ func (m *magnet) param(param string) error {
 	case "x.pe":
 		m.link.addPeer(value)
 	case "ws":
-		m.link.ignore(KindWebSeed, value, "web seeds are never contacted")
+		m.link.addWebSeed(value)
 	case "xs", "as", "mt":
 		m.link.ignore(KindSource, value, "metadata comes from peers only, never from an address in a link")
 	case "so":
@@ -133,8 +133,9 @@ func parseHash(s string) (h [20]byte, ok bool) {
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// Magnet returns the magnet link of l: its hash, name, files, trackers and
-// peers, and nothing else. ParseMagnet reads the same back. The text is linkable.
+// Magnet returns the magnet link of l: its hash, name, files, trackers, web
+// seeds and peers, and nothing else. ParseMagnet reads the same back. The text
+// is linkable.
 func (l *Link) Magnet() string {
 	var b strings.Builder
 	b.WriteString(magnetPrefix + "xt=urn:btih:" + hex.EncodeToString(l.InfoHash[:]))
@@ -146,6 +147,9 @@ func (l *Link) Magnet() string {
 	}
 	for _, t := range l.Trackers {
 		b.WriteString("&tr=" + url.QueryEscape(t.URL))
+	}
+	for _, w := range l.WebSeeds {
+		b.WriteString("&ws=" + url.QueryEscape(w.URL))
 	}
 	for _, p := range l.Peers {
 		b.WriteString("&x.pe=" + url.QueryEscape(p.Reveal()))

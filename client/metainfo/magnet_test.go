@@ -236,4 +236,6 @@ func checkLink(t *testing.T, l *Link) {
 	require.Equal(t, l.Files, again.Files)
 	require.ElementsMatch(t, l.Trackers, again.Trackers)
 	require.ElementsMatch(t, l.Peers, again.Peers)
+	require.Equal(t, l.WebSeeds, again.WebSeeds)
+	require.LessOrEqual(t, len(l.WebSeeds), MaxWebSeeds)
 }

@@ -20,6 +20,7 @@ const (
 	MaxSize        = 16 << 20  // bytes of a magnet link, a torrent file, an info dictionary
 	MaxTrackers    = 64        // trackers of a Link
 	MaxPeers       = 64        // peers of a Link
+	MaxWebSeeds    = 8         // web seeds of a Link
 	MaxFiles       = 100_000   // files of a torrent
 	MaxPieceLength = 256 << 20 // bytes of a piece
 
@@ -71,6 +72,9 @@ type Link struct {
 	// Peers are addresses the link names, without repetitions, at most
 	// MaxPeers.
 	Peers []anon.Addr
+	// WebSeeds are those inside a network, without repetitions, in the link's
+	// order, at most MaxWebSeeds.
+	WebSeeds []WebSeed
 	// Ignored lists what is not used, at most 16 of a kind. More counts what
 	// did not fit.
 	Ignored []Ignored

@@ -44,8 +44,8 @@ func readFile(path string) ([]byte, error) {
 
 func fileError(problem string) error { return &Error{In: "torrent file", Problem: problem} }
 
-// ParseTorrent reads a torrent file (BEP 3, BEP 12). Only the info dictionary,
-// announce and announce-list are used; what else would make a client contact
+// ParseTorrent reads a torrent file (BEP 3, 12, 19). Only the info dictionary,
+// announce, announce-list and url-list are used; what else would make a client contact
 // somebody ends up in Ignored. The Link keeps a part of b, which must not
 // change any more. Errors are *Error, or ErrV2Only.
 func ParseTorrent(b []byte) (*Link, error) {
@@ -70,18 +70,20 @@ func ParseTorrent(b []byte) (*Link, error) {
 	for tier := range root.Get("announce-list").Items() {
 		texts(tier, l.addTracker)
 	}
-	l.noteIgnored(root)
-	l.noteIgnored(info) // some writers put them there, where they are hashed
+	l.readRest(root)
+	l.readRest(info) // some writers put them there, where they are hashed
 	return l, nil
 }
 
-// noteIgnored lists the keys of d that would make another client talk to
-// somebody.
-func (l *Link) noteIgnored(d bencode.Value) {
+// readRest takes web seeds out of d and lists the other keys that would make
+// another client talk to somebody.
+func (l *Link) readRest(d bencode.Value) {
 	for key, v := range d.Entries() {
 		switch string(key) {
-		case "url-list", "httpseeds":
-			texts(v, func(s string) { l.ignore(KindWebSeed, s, "web seeds are never contacted") })
+		case "url-list":
+			texts(v, l.addWebSeed)
+		case "httpseeds":
+			texts(v, func(s string) { l.ignore(KindWebSeed, s, "web seeds of the old kind (BEP 17) are not supported") })
 		case "nodes":
 			for node := range v.Items() {
 				l.ignore(KindNode, nodeText(node), "the DHT of the open internet is never used")
@@ -120,8 +122,8 @@ func texts(v bencode.Value, f func(string)) {
 	}
 }
 
-// Torrent returns l as a torrent file: the info dictionary and the trackers,
-// and nothing that tells when, where or with what it was made. Each tracker is
+// Torrent returns l as a torrent file: the info dictionary, the trackers and
+// the web seeds, and nothing that tells when, where or with what it was made. Each tracker is
 // a tier of its own, in order. It returns nil when l has no Info.
 func (l *Link) Torrent() []byte {
 	if l.Info == nil {
@@ -144,5 +146,13 @@ func (l *Link) Torrent() []byte {
 	}
 	b = bencode.AppendString(b, "info")
 	b = append(b, l.Info...)
+	if len(l.WebSeeds) > 0 {
+		b = bencode.AppendString(b, "url-list")
+		b = append(b, 'l')
+		for _, w := range l.WebSeeds {
+			b = bencode.AppendString(b, w.URL)
+		}
+		b = append(b, 'e')
+	}
 	return append(b, 'e')
 }

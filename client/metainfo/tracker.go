@@ -29,11 +29,11 @@ type Tracker struct {
 	Path string
 }
 
-// Refusal says why a tracker cannot be used, in plain English, without
-// repeating it.
+// Refusal says why a tracker or web seed cannot be used, in plain English,
+// without repeating it.
 type Refusal struct{ Why string }
 
-func (e *Refusal) Error() string { return "tracker ignored: " + e.Why }
+func (e *Refusal) Error() string { return "ignored: " + e.Why }
 
 const wouldReveal = "reaching it would reveal you"
 
@@ -49,7 +49,7 @@ const wouldReveal = "reaching it would reveal you"
 // Everything else, and so every host outside our networks, is a *Refusal.
 func ParseTracker(raw string) (Tracker, error) {
 	if len(raw) > maxURL {
-		return Tracker{}, &Refusal{"longer than any tracker's URL"}
+		return Tracker{}, &Refusal{"longer than any honest URL"}
 	}
 	u, err := url.Parse(strings.TrimSpace(raw))
 	if err != nil {
