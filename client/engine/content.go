@@ -159,6 +159,7 @@ func (o *owner) start(err error) {
 	for range workersFor() {
 		o.work("keep", func() { o.keep(o.ctx, c, o.jobs, o.kept) })
 	}
+	o.startSites()
 	o.finish()
 	for _, p := range slices.Clone(o.peers) {
 		o.introduce(p)

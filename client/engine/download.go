@@ -91,30 +91,36 @@ func (o *owner) block(p *peer, piece, begin uint32, data []byte, now time.Time) 
 		}
 		p.pace.Got(now, got.Asked, len(data))
 	}
+	o.store(b, got, data, now)
+	return nil
+}
+
+// store keeps a block if it is needed, and does what else follows from it.
+func (o *owner) store(b pick.Block, got pick.Receipt, data []byte, now time.Time) {
 	for _, c := range got.Cancel {
 		o.cancel(c, now)
 	}
 	if got.Verdict != pick.Needed {
 		o.count.wasted.Add(int64(len(data)))
-		return nil
+		return
 	}
-	buf := o.pieces[piece]
+	buf := o.pieces[b.Piece]
 	if buf == nil {
-		buf = o.buffer(o.content.size(int(piece)))
-		o.pieces[piece] = buf
+		buf = o.buffer(o.content.size(int(b.Piece)))
+		o.pieces[b.Piece] = buf
 	}
-	copy(buf[begin:], data)
+	copy(buf[b.Begin:], data)
 	if got.Complete {
-		delete(o.pieces, piece)
-		o.backlog = append(o.backlog, keeping{int(piece), buf, o.picker.NeedsSums(piece)})
+		delete(o.pieces, b.Piece)
+		o.backlog = append(o.backlog, keeping{int(b.Piece), buf, o.picker.NeedsSums(b.Piece)})
 	}
-	return nil
 }
 
 // cancel tells a peer that a block came from another one.
 func (o *owner) cancel(c pick.Cancel, now time.Time) {
 	p := o.find(c.Peer)
 	if p == nil {
+		o.cancelSite(c, now)
 		return
 	}
 	o.flight(p, now)
@@ -167,6 +173,8 @@ func (o *owner) settle(k kept) {
 		o.picker.Distrust(id)
 		if p := o.find(id); p != nil {
 			o.ban(p, errBad)
+		} else if s := o.siteOf(id); s != nil {
+			o.banSite(s, errBad)
 		} else {
 			o.banPast(o.past[id])
 		}

@@ -10,6 +10,7 @@ import (
 	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/engine/disk"
+	"sotto/client/engine/webseed"
 	"sotto/client/metainfo"
 	"sotto/transport"
 )
@@ -35,6 +36,11 @@ type Options struct {
 	// Info is the bencoded info dictionary; nil for a magnet, then it is
 	// fetched from peers. Open does not keep the slice.
 	Info []byte
+	// Webseeds are web servers of the endpoint's network that may have the
+	// content (BEP 19). They are asked for what is missing, beside the peers,
+	// once the info dictionary is known; ReadOnly asks nobody. One of another
+	// network is a leak.
+	Webseeds []webseed.Target
 	// CheckInfo judges the dictionary, given or fetched, before any file is
 	// touched: names, sizes, counts. An error ends the torrent with it. It
 	// must not keep or change info. Nil accepts what the engine itself

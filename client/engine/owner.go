@@ -50,6 +50,7 @@ type owner struct {
 	urgent     map[int]time.Time // the deadlines of pieces that readers need
 	picker     *pick.Picker      // nil until the disk has been checked
 	choker     *choke.Choker
+	web        web
 	have       wire.Bitfield
 	pieces     map[uint32][]byte // begun and not whole
 	spare      [][]byte          // buffers for whole pieces
@@ -144,6 +145,7 @@ func (o *owner) live() {
 	for _, p := range o.peers {
 		p.conn.Close()
 	}
+	o.web.hangUp()
 	o.workers.Wait()
 }
 
@@ -200,6 +202,8 @@ func (o *owner) run() {
 			o.start(err)
 		case o.free() <- o.first():
 			o.backlog = o.backlog[1:]
+		case d := <-o.web.delivered:
+			o.take(d)
 		case k := <-o.kept:
 			o.settle(k)
 		case piece := <-o.lost:
@@ -237,6 +241,7 @@ func (o *owner) react() {
 		for _, p := range slices.Clone(o.peers) {
 			o.fetch(p, now)
 		}
+		o.useSites(now)
 	}
 	if o.chokes {
 		o.chokes = false

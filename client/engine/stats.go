@@ -30,6 +30,8 @@ type Stats struct {
 	WireRead, WireWritten int64
 	// Peers connected, and how many of them have everything.
 	Peers, Seeds int
+	// Webseeds connected; their bytes are in Downloaded, not in WireRead.
+	Webseeds int
 	// Dialing is the number of dials and handshakes under way.
 	Dialing int
 	// Known peers are those we could dial, the connected ones included.
@@ -81,7 +83,7 @@ func (o *owner) stats() Stats {
 		PeerID: o.peerID, Checked: c.checked.Load(),
 		Downloaded: c.downloaded.Load(), Uploaded: c.uploaded.Load(), Wasted: c.wasted.Load(),
 		WireRead: c.read.Load(), WireWritten: c.written.Load(),
-		Peers: len(o.peers), Dialing: o.dialing + o.calling + o.greeting, Known: len(o.book.order),
+		Peers: len(o.peers), Webseeds: o.webseeds(), Dialing: o.dialing + o.calling + o.greeting, Known: len(o.book.order),
 		Conduct: o.conduct,
 	}
 	for _, p := range o.peers {
@@ -95,7 +97,7 @@ func (o *owner) stats() Stats {
 // keepStats remembers the numbers for after the owner's end.
 func (o *owner) keepStats() {
 	s := o.stats()
-	s.Peers, s.Seeds, s.Dialing = 0, 0, 0
+	s.Peers, s.Seeds, s.Webseeds, s.Dialing = 0, 0, 0, 0
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.last = s

@@ -34,6 +34,7 @@ func (o *owner) tick() {
 		o.tellMore(p)
 		busy = busy || !p.owed.IsZero() || p.box.waiting() > 0 || p.behind
 	}
+	atWork, waiting := o.attendSites(now)
 	o.makeRoom(now)
 	o.tickMetadata(now)
 	if o.picker != nil {
@@ -47,12 +48,12 @@ func (o *owner) tick() {
 		o.dial(now)
 	}
 	switch {
-	case busy || o.dialing+o.calling > 0:
+	case busy || atWork || o.dialing+o.calling > 0:
 		o.clock.Reset(tick)
-	case len(o.peers) > 0 || len(o.book.order) > 0:
+	case waiting || len(o.peers) > 0 || len(o.book.order) > 0:
 		o.clock.Reset(idleTick)
 	}
-	// Without peers and addresses nothing is due before somebody comes.
+	// Without peers, addresses and webseeds nothing is due before somebody comes.
 }
 
 // attend does what is due for one peer, or says why it has to go.

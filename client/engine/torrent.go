@@ -60,6 +60,10 @@ func Open(ctx context.Context, opts Options) (*Torrent, error) {
 	if err := complete(&opts); err != nil {
 		return nil, fmt.Errorf("open torrent: %w", err)
 	}
+	sites, err := newWeb(opts)
+	if err != nil {
+		return nil, fmt.Errorf("open torrent: %w", err)
+	}
 	run, cancel := context.WithCancel(context.Background())
 	t := &Torrent{
 		opts: opts, log: opts.Log, peerID: opts.Look.NewPeerID(),
@@ -71,7 +75,9 @@ func Open(ctx context.Context, opts Options) (*Torrent, error) {
 		cancel()
 		return nil, fmt.Errorf("open torrent: %w", err)
 	}
-	go newOwner(t, run).live()
+	o := newOwner(t, run)
+	o.web = sites
+	go o.live()
 	return t, nil
 }
 
