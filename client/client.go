@@ -19,9 +19,9 @@ import (
 	"sotto/transport"
 )
 
-// ErrNothingUsable: a link names no tracker and no peer inside a network
-// sotto has. Using what it does name would reveal the user.
-var ErrNothingUsable = errors.New("the link names no tracker or peer on Tor or I2P")
+// ErrNothingUsable: a link names no tracker, no peer and, with its metadata, no
+// web seed inside a network sotto has. Using what it does name would reveal the user.
+var ErrNothingUsable = errors.New("the link names no tracker, peer or web seed on Tor or I2P")
 
 // Client is what every transfer needs. The zero value cannot transfer.
 type Client struct {
@@ -108,6 +108,11 @@ func networksOf(link *metainfo.Link) map[anon.Network]bool {
 	}
 	for _, p := range link.Peers {
 		named[p.On()] = true
+	}
+	if link.Info != nil { // a web seed cannot tell what is missing
+		for _, s := range link.WebSeeds {
+			named[s.Net] = true
+		}
 	}
 	return named
 }

@@ -51,6 +51,7 @@ type Progress struct {
 	Rate           float64       // received bytes a second, over the last few seconds
 	Left           time.Duration // at that rate; 0 when unknown
 	Peers          int           // connected now
+	WebSeeds       int           // connected now
 	Trouble        string        // one sentence on what stands in the way; "" when nothing does
 }
 

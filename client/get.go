@@ -87,7 +87,7 @@ func (c *Client) resume(link *metainfo.Link, dir string) (*metainfo.Link, error)
 }
 
 // merge adds to a link what the record of an earlier Get knows. A private
-// torrent gets no peers or trackers that its file does not name.
+// torrent gets no peers, trackers or web seeds that its file does not name.
 func merge(link *metainfo.Link, old journal.Record) *metainfo.Link {
 	merged := *link
 	if merged.Info == nil {
@@ -105,6 +105,7 @@ func merge(link *metainfo.Link, old journal.Record) *metainfo.Link {
 	}
 	merged.Trackers = union(merged.Trackers, earlier.Trackers)
 	merged.Peers = union(merged.Peers, earlier.Peers)
+	merged.WebSeeds = union(merged.WebSeeds, earlier.WebSeeds)
 	return &merged
 }
 

@@ -7,8 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/engine"
+	"sotto/client/engine/webseed"
 	"sotto/client/metainfo"
 	"sotto/client/tracker/server"
 	"sotto/transport"
@@ -53,6 +55,7 @@ func (c *Client) join(ctx context.Context, t transport.Transport, link *metainfo
 	s.engine, err = engine.Open(ctx, engine.Options{
 		Endpoint: ep, Look: look, InfoHash: link.InfoHash, Info: link.Info,
 		Dir: o.dir, ReadOnly: o.host != nil, Log: c.log(), Choose: choose(link.Files),
+		Webseeds: webseeds(link, network),
 		CheckInfo: func(info []byte) error {
 			_, err := metainfo.ParseInfo(info, link.InfoHash)
 			return err
@@ -67,6 +70,16 @@ func (c *Client) join(ctx context.Context, t transport.Transport, link *metainfo
 		}
 	}
 	return s, nil
+}
+
+// webseeds are those of a link on one network.
+func webseeds(link *metainfo.Link, n anon.Network) (all []webseed.Target) {
+	for _, s := range link.WebSeeds {
+		if s.Net == n {
+			all = append(all, webseed.Target{Addr: s.Addr, Host: s.Host, Path: s.Path})
+		}
+	}
+	return all
 }
 
 // close says goodbye to the trackers, brings the data to disk and leaves the
@@ -136,7 +149,7 @@ func (s *swarm) progress() Progress {
 	st := s.engine.Stats()
 	p := Progress{
 		Network: s.endpoint.Addr().On(), Phase: Fetching, Done: st.WantedVerified, Total: st.Wanted,
-		Received: st.Downloaded, Sent: st.Uploaded, Peers: st.Peers,
+		Received: st.Downloaded, Sent: st.Uploaded, Peers: st.Peers, WebSeeds: st.Webseeds,
 	}
 	switch {
 	case !st.HasInfo:
@@ -150,7 +163,7 @@ func (s *swarm) progress() Progress {
 	if p.Phase == Fetching && p.Rate > 0 {
 		p.Left = time.Duration(float64(st.Wanted-st.WantedVerified) / p.Rate * float64(time.Second))
 	}
-	if s.search != nil && st.Peers == 0 {
+	if s.search != nil && st.Peers+st.Webseeds == 0 {
 		p.Trouble = s.search.trouble()
 	}
 	return p

@@ -86,7 +86,7 @@ func (o *owner) order(l *lane, now time.Time) {
 		return
 	}
 	o.picker.SetPace(s.id, s.pace.Rate(), s.pace.RTT())
-	if s.next > 0 && o.content.info.PieceLength < shortPiece {
+	if s.next > 0 && !o.sequential && o.content.info.PieceLength < shortPiece {
 		for i := range uint32(hints) {
 			o.picker.Suggest(s.id, s.next+i)
 		}

@@ -60,7 +60,7 @@ func (o *owner) startSites() {
 		return
 	}
 	var files []webseed.File
-	for _, f := range layout(o.content.info) {
+	for _, f := range o.content.files {
 		files = append(files, webseed.File{Path: f.Path, Length: f.Length, Offset: f.Offset, Pad: f.Pad})
 	}
 	o.web.layout = webseed.NewLayout(files)
@@ -160,13 +160,9 @@ func (o *owner) tellHas(s *site) {
 // lacks notes that a webseed does not have a file, and reports whether it has
 // anything else.
 func (o *owner) lacks(s *site, file int) bool {
-	f := o.content.info.Files[file]
-	begin := layout(o.content.info)[file].Offset
-	for i := range o.content.info.Pieces {
-		at := o.content.offset(i)
-		if at < begin+f.Length && at+int64(o.content.size(i)) > begin {
-			s.has.Clear(i)
-		}
+	first, end := o.content.span(o.content.files[file])
+	for i := first; i < end; i++ {
+		s.has.Clear(i)
 	}
 	if s.open {
 		o.tellHas(s)

@@ -219,9 +219,9 @@ func hijack(f func(net.Conn)) http.Handler {
 	})
 }
 
-// drip writes text again and again, some bytes at a time, for as long as
+// dribble writes text again and again, some bytes at a time, for as long as
 // somebody reads.
-func drip(head, text string, every time.Duration) http.Handler {
+func dribble(head, text string, every time.Duration) http.Handler {
 	return hijack(func(c net.Conn) {
 		_, err := io.WriteString(c, head)
 		for err == nil {
@@ -288,8 +288,8 @@ func TestHostileWebseeds(t *testing.T) {
 		"always busy":     {busy, false},
 		"hangs up":        {hijack(func(net.Conn) {}), false},
 		"says nothing":    {hijack(func(c net.Conn) { io.Copy(io.Discard, c) }), false},
-		"endless head":    {drip("HTTP/1.1 206 x\r\n", "X: "+strings.Repeat("x", 100)+"\r\n", time.Millisecond), true},
-		"slow head":       {drip(part, "0", 5*time.Second), false},
+		"endless head":    {dribble("HTTP/1.1 206 x\r\n", "X: "+strings.Repeat("x", 100)+"\r\n", time.Millisecond), true},
+		"slow head":       {dribble(part, "0", 5*time.Second), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -76,7 +76,10 @@ func (a *app) printLink(link *metainfo.Link, info *metainfo.Info) {
 	for _, p := range link.Peers {
 		row("peer", "%s  (%s)", p.Reveal(), p.On())
 	}
-	if len(link.Trackers)+len(link.Peers) == 0 {
+	for _, s := range link.WebSeeds {
+		row("web seed", "%s  (%s)", s.URL, s.Net)
+	}
+	if !reachable(link) {
 		row("warning", "nothing in it can be reached over Tor or I2P")
 	}
 	for _, i := range link.Ignored {
@@ -85,6 +88,12 @@ func (a *app) printLink(link *metainfo.Link, info *metainfo.Info) {
 	if link.More > 0 {
 		row("ignored", "%d more", link.More)
 	}
+}
+
+// reachable reports whether the link names anybody to ask. A web seed has no
+// metadata to give.
+func reachable(link *metainfo.Link) bool {
+	return len(link.Trackers)+len(link.Peers) > 0 || link.Info != nil && len(link.WebSeeds) > 0
 }
 
 func or(s, other string) string {
@@ -104,6 +113,7 @@ type inspectJSON struct {
 	Selected    string        `json:"selected,omitempty"` // as in so=
 	Trackers    []string      `json:"trackers"`
 	Peers       []string      `json:"peers"`
+	WebSeeds    []string      `json:"web_seeds"`
 	Ignored     []ignoredJSON `json:"ignored"`
 	MoreIgnored int           `json:"more_ignored,omitempty"`
 }
@@ -123,7 +133,7 @@ type ignoredJSON struct {
 func inspection(link *metainfo.Link, info *metainfo.Info) inspectJSON {
 	j := inspectJSON{
 		Name: link.Name, InfoHash: hex.EncodeToString(link.InfoHash[:]), Private: link.Private,
-		Trackers: []string{}, Peers: []string{}, Ignored: []ignoredJSON{}, MoreIgnored: link.More, Selected: link.Files.String(),
+		Trackers: []string{}, Peers: []string{}, WebSeeds: []string{}, Ignored: []ignoredJSON{}, MoreIgnored: link.More, Selected: link.Files.String(),
 	}
 	if info != nil {
 		j.Bytes, j.PieceLength = info.Length, info.PieceLength
@@ -138,6 +148,9 @@ func inspection(link *metainfo.Link, info *metainfo.Info) inspectJSON {
 	}
 	for _, p := range link.Peers {
 		j.Peers = append(j.Peers, p.Reveal())
+	}
+	for _, s := range link.WebSeeds {
+		j.WebSeeds = append(j.WebSeeds, s.URL)
 	}
 	for _, i := range link.Ignored {
 		j.Ignored = append(j.Ignored, ignoredJSON{string(i.Kind), i.Text, i.Why})

@@ -111,7 +111,11 @@ func progressText(p client.Progress) string {
 			text += ", " + p.Left.Round(time.Second).String() + " left"
 		}
 	}
-	text += fmt.Sprintf(", %d %s, %s", p.Peers, plural(p.Peers, "peer"), p.Network)
+	text += fmt.Sprintf(", %d %s, ", p.Peers, plural(p.Peers, "peer"))
+	if p.WebSeeds > 0 {
+		text += fmt.Sprintf("%d %s, ", p.WebSeeds, plural(p.WebSeeds, "web seed"))
+	}
+	text += p.Network.String()
 	if p.Trouble != "" {
 		text += " (" + metainfo.Printable(p.Trouble, maxSentence) + ")"
 	}

@@ -28,6 +28,7 @@ type jsonEvent struct {
 	Left     int64    `json:"left,omitempty"`     // seconds
 	Took     float64  `json:"took,omitempty"`     // seconds
 	Peers    int      `json:"peers,omitempty"`
+	WebSeeds int      `json:"web_seeds,omitempty"`
 }
 
 func (v jsonView) show(e client.Event) {
@@ -53,7 +54,7 @@ func toJSON(e client.Event) jsonEvent {
 	case client.Progress:
 		return jsonEvent{Event: "progress", Network: e.Network.String(), Phase: string(e.Phase),
 			Done: e.Done, Total: e.Total, Received: e.Received, Sent: e.Sent, Rate: int64(e.Rate),
-			Left: int64(e.Left.Seconds()), Peers: e.Peers, Why: e.Trouble}
+			Left: int64(e.Left.Seconds()), Peers: e.Peers, WebSeeds: e.WebSeeds, Why: e.Trouble}
 	case client.Finished:
 		return jsonEvent{Event: "finished", Network: e.Network.String(), Path: e.Path, Done: e.Bytes,
 			Total: e.Bytes, Received: e.Received, Took: e.Took.Seconds()}

@@ -20,7 +20,7 @@ func TestHostileLinkSendsNothing(t *testing.T) {
 			get := start(t, newUser(t), "get", "-o", t.TempDir(), link)
 			require.Equal(t, 13, get.Wait(), get.Said())
 			require.Empty(t, get.Events(), "nothing was opened")
-			require.Contains(t, get.Said(), "names no tracker or peer on Tor or I2P")
+			require.Contains(t, get.Said(), "names no tracker, peer or web seed on Tor or I2P")
 			require.Contains(t, get.Said(), "Nothing was sent")
 			require.Contains(t, get.Said(), "Ask for a link")
 			require.Zero(t, trap.sprung())
