@@ -95,15 +95,19 @@ func (o *owner) order(l *lane, now time.Time) {
 	if len(o.wishes) == 0 {
 		return
 	}
-	o.siteFlight(s, now)
-	s.next = o.wishes[len(o.wishes)-1].Piece + 1
 	var parts []webseed.Part
-	sizes := make([]int, len(o.wishes))
-	for i, b := range o.wishes {
+	var sizes []int
+	for _, b := range o.wishes {
+		if len(parts) > webseed.MostAhead { // the rest would wait a round trip longer
+			o.picker.Reject(s.id, b)
+			continue
+		}
 		parts = o.web.layout.Parts(parts, o.content.offset(int(b.Piece))+int64(b.Begin), int64(b.Length))
-		sizes[i] = int(b.Length)
+		sizes = append(sizes, int(b.Length))
 		l.owed = append(l.owed, order{Block: b})
+		s.next = b.Piece + 1
 	}
+	o.siteFlight(s, now)
 	ctx, conn := o.engage(l), l.conn
 	o.work("webseed", func() { o.haul(ctx, l, conn, parts, sizes) })
 }

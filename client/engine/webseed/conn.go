@@ -14,12 +14,13 @@ const (
 	headTime  = 75 * time.Second // for the head of an answer
 	readTime  = 60 * time.Second // for the next bytes of a body
 	writeTime = 60 * time.Second
-	// mostAhead is how many requests wait for their answers on a server that
-	// has shown that it keeps connections: small files would cost a round trip
-	// each otherwise.
-	mostAhead = 5
 	readAhead = 16 << 10
 )
+
+// MostAhead is how many requests wait for their answers on a server that has
+// shown that it keeps connections: small files would cost a round trip each
+// otherwise.
+const MostAhead = 8
 
 // Conn is one connection to a server. One goroutine at a time may use it, but
 // for Close, which ends whatever waits.
@@ -121,7 +122,7 @@ func (c *Conn) begin(p Part) error {
 	}
 	c.inBody, c.last = true, a.last
 	if !c.last {
-		c.ahead = mostAhead
+		c.ahead = MostAhead
 	}
 	return c.request()
 }

@@ -299,7 +299,7 @@ func TestRequestsGoAhead(t *testing.T) {
 			synctest.Wait()
 		})
 		if keep {
-			require.Equal(t, mostAhead, most)
+			require.Equal(t, MostAhead, most)
 			require.Equal(t, 20, served)
 		} else {
 			require.Equal(t, 1, served)
