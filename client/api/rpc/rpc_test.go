@@ -305,7 +305,7 @@ func TestGroups(t *testing.T) {
 	l := newLab(t)
 	l.add("a")
 	l.ok("group-set", `{"name":"slow","speed-limit-down":30,"speed-limit-down-enabled":true,"honorsSessionLimits":false}`)
-	l.ok("group-set", `{"name":"slow","speed-limit-up":20}`)
+	l.ok("group-set", `{"name":"slow","speed-limit-up":20,"honorSessionLimits":false}`)
 	l.ok("group-set", `{"name":"other"}`)
 	want := map[string]any{"name": "slow", "honorsSessionLimits": false, "speed-limit-down": 30., "speed-limit-down-enabled": true, "speed-limit-up": 20., "speed-limit-up-enabled": false}
 	require.Equal(t, []any{want}, l.ok("group-get", `{"group":"slow"}`)["group"])

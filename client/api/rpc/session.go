@@ -191,6 +191,9 @@ func (c *call) groupSet(a *args) (object, error) {
 		LimitDown:           a.flag("speed_limit_down_enabled"),
 		LimitUp:             a.flag("speed_limit_up_enabled"),
 	}
+	if honor := a.flag("honor_session_limits"); honor != nil {
+		ch.HonorsSessionLimits = honor // as hekmon's client spells it
+	}
 	if err := a.done(); err != nil {
 		return nil, err
 	}
