@@ -48,7 +48,9 @@ bench: install-deps
 	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./anon/broker ./client/engine ./testnet/e2e ./testnet/interop
 
 install-deps:
-	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent strace gcc libc6-dev git
+	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent python3-transmissionrpc strace gcc libc6-dev git
+	command -v npm >/dev/null || sh testnet/install.sh nodejs npm
+	npm ci --ignore-scripts --no-audit --no-fund --prefix testnet/remote/testdata/node
 
 install-demo-deps:
 	sh testnet/install.sh tor i2pd
