@@ -26,6 +26,10 @@ func (c *Client) Share(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("share: %w", err)
 	}
+	real, err := filepath.EvalSymlinks(path) // the name is that of the link
+	if err != nil {
+		return fmt.Errorf("share: %w", err)
+	}
 	raw, err := metainfo.Build(ctx, path, metainfo.BuildOptions{
 		Progress: func(done, total int64) { c.report(Hashing{done, total}) },
 	})
@@ -36,7 +40,7 @@ func (c *Client) Share(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	swarms, err := c.host(ctx, link, filepath.Dir(path))
+	swarms, err := c.host(ctx, link, real)
 	defer func() {
 		for _, s := range swarms {
 			s.close()
@@ -61,7 +65,7 @@ func ended(ctx context.Context, err error) error {
 
 // host joins every network that is ready, all at once because each takes its
 // time. The swarms it returns are the caller's to close, also with an error.
-func (c *Client) host(ctx context.Context, link *metainfo.Link, dir string) ([]*swarm, error) {
+func (c *Client) host(ctx context.Context, link *metainfo.Link, path string) ([]*swarm, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	swarms := make([]*swarm, len(c.Transports))
@@ -69,7 +73,7 @@ func (c *Client) host(ctx context.Context, link *metainfo.Link, dir string) ([]*
 	var all sync.WaitGroup
 	for i, t := range c.Transports {
 		all.Go(func() {
-			swarms[i], errs[i] = c.hostOn(ctx, t, link, dir)
+			swarms[i], errs[i] = c.hostOn(ctx, t, link, path)
 			if errs[i] != nil && c.AllNetworks {
 				cancel()
 			}
@@ -95,12 +99,12 @@ func (c *Client) host(ctx context.Context, link *metainfo.Link, dir string) ([]*
 	return up, nil
 }
 
-func (c *Client) hostOn(ctx context.Context, t transport.Transport, link *metainfo.Link, dir string) (*swarm, error) {
+func (c *Client) hostOn(ctx context.Context, t transport.Transport, link *metainfo.Link, path string) (*swarm, error) {
 	err := proven(ctx, t, true)
 	if err == nil {
 		var s *swarm
 		desk := server.New(server.Config{Swarms: [][20]byte{link.InfoHash}})
-		if s, err = c.join(ctx, t, link, options{dir: dir, host: desk}); err == nil {
+		if s, err = c.join(ctx, t, link, options{base: path, host: desk}); err == nil {
 			return s, nil
 		}
 	}

@@ -32,7 +32,8 @@ type swarm struct {
 
 // options are what Get and Share do differently.
 type options struct {
-	dir  string
+	dir  string         // Get: the folder that data goes to
+	base string         // Share: the file or folder itself
 	host *server.Server // tracks on our endpoint; nil for Get
 }
 
@@ -54,7 +55,7 @@ func (c *Client) join(ctx context.Context, t transport.Transport, link *metainfo
 	s := &swarm{client: c, link: link, endpoint: ep}
 	s.engine, err = engine.Open(ctx, engine.Options{
 		Endpoint: ep, Look: look, InfoHash: link.InfoHash, Info: link.Info,
-		Dir: o.dir, ReadOnly: o.host != nil, Log: c.log(), Choose: choose(link.Files),
+		Dir: o.dir, Base: o.base, ReadOnly: o.host != nil, Log: c.log(), Choose: choose(link.Files),
 		Webseeds: webseeds(link, network),
 		CheckInfo: func(info []byte) error {
 			_, err := metainfo.ParseInfo(info, link.InfoHash)

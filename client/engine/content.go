@@ -69,7 +69,7 @@ func (o *owner) openContent(raw []byte) (*content, error) {
 	}
 	files := layout(info)
 	data, err := disk.Open(disk.Options{
-		Dir: o.opts.Dir, Files: files, PieceLength: info.PieceLength, Wanted: wanted(chosen),
+		Dir: o.opts.Dir, Base: o.opts.Base, Files: files, PieceLength: info.PieceLength, Wanted: wanted(chosen),
 		ReadOnly: o.opts.ReadOnly, OnError: o.fail,
 	})
 	if err != nil {

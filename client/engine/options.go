@@ -56,6 +56,9 @@ type Options struct {
 	// Dir is the data folder. Data goes to Dir/name or Dir/name/…; nothing
 	// else in Dir is touched.
 	Dir string
+	// Base is the torrent's file or folder itself, whatever its name, and all
+	// that is opened of the disk. Only with ReadOnly, and in place of Dir.
+	Base string
 	// ReadOnly serves what is in Dir, downloads nothing and never writes.
 	// Data of chosen files that is not complete ends the torrent with
 	// ErrIncomplete.
@@ -118,7 +121,9 @@ func complete(o *Options) error {
 		return &anon.LeakError{Op: "open torrent", Want: o.Endpoint.Addr().On().String(), Got: o.Look.Network.String()}
 	case o.InfoHash == [20]byte{}:
 		return errors.New("no info hash")
-	case o.Dir == "":
+	case o.Base != "" && !o.ReadOnly:
+		return errors.New("a base is for reading only")
+	case o.Dir == "" && o.Base == "":
 		return errors.New("no data folder")
 	case len(o.Info) > MaxInfo:
 		return errors.New("info dictionary above 16 MiB")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // BuildOptions says how to make a torrent. The zero value is a good choice.
@@ -41,7 +42,7 @@ func Build(ctx context.Context, root string, o BuildOptions) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build torrent: %w", err)
 	}
-	defer s.dir.Close()
+	defer s.close()
 	if err := s.collect(ctx); err != nil {
 		return nil, fmt.Errorf("build torrent: %w", err)
 	}
@@ -55,12 +56,14 @@ func Build(ctx context.Context, root string, o BuildOptions) ([]byte, error) {
 	return info, nil
 }
 
-// source is what gets shared: one file, or a folder. All access goes through
-// dir, which does not let a path out of the folder, whatever happens to it.
+// source is what gets shared: one file, or a folder. All access to a folder
+// goes through dir, which does not let a path out of it, whatever happens to
+// it. The folder that a single file is in is not opened: a process behind walls
+// may not.
 type source struct {
-	dir   *os.Root
-	name  string // the torrent's
-	only  string // the one file in dir; "" when all are shared
+	dir   *os.Root // nil for a single file
+	name  string   // the torrent's
+	only  string   // the single file; "" for a folder
 	files []sourceFile
 	total int64
 }
@@ -90,20 +93,32 @@ func openSource(root string, o BuildOptions) (*source, error) {
 		return nil, err
 	}
 	if !fi.IsDir() {
-		path, s.only = filepath.Dir(path), filepath.Base(path)
+		s.only = path
+		return s, nil
 	}
 	s.dir, err = os.OpenRoot(path)
 	return s, err
 }
 
+// open opens a file for reading; a special one does not make it wait.
+func (s *source) open(path string) (*os.File, error) {
+	const flags = os.O_RDONLY | syscall.O_NONBLOCK
+	if s.dir == nil {
+		return os.OpenFile(s.only, flags, 0)
+	}
+	return s.dir.OpenFile(path, flags, 0)
+}
+
+func (s *source) close() {
+	if s.dir != nil {
+		s.dir.Close()
+	}
+}
+
 // collect lists the files, in the order in which they are hashed, and refuses
 // what cannot be shared before any time is spent on hashing.
 func (s *source) collect(ctx context.Context) error {
-	start := "."
-	if s.only != "" {
-		start = s.only
-	}
-	err := fs.WalkDir(s.dir.FS(), start, func(path string, d fs.DirEntry, err error) error {
+	err := s.walk(func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -125,6 +140,19 @@ func (s *source) collect(ctx context.Context) error {
 		return errors.New("there is no data to share")
 	}
 	return s.checkLayout()
+}
+
+// walk calls f for all there is, by its path below the folder; a single file
+// goes by its name.
+func (s *source) walk(f fs.WalkDirFunc) error {
+	if s.dir != nil {
+		return fs.WalkDir(s.dir.FS(), ".", f)
+	}
+	info, err := os.Lstat(s.only)
+	if err != nil {
+		return err
+	}
+	return f(filepath.Base(s.only), fs.FileInfoToDirEntry(info), nil)
 }
 
 func (s *source) add(path string, d fs.DirEntry) error {

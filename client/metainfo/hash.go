@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"syscall"
 
 	"sotto/client/bencode"
 )
@@ -67,7 +66,7 @@ func (s *source) hash(ctx context.Context, o BuildOptions) ([]byte, error) {
 
 func (s *source) hashFile(ctx context.Context, f sourceFile, p *pieces, buf []byte, progress func(int)) error {
 	// Without O_NONBLOCK a file that became a pipe would hold us here.
-	file, err := s.dir.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := s.open(f.path)
 	if err != nil {
 		return err
 	}

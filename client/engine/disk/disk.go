@@ -45,6 +45,9 @@ type Options struct {
 	// only what shares a piece with a wanted file is kept, see edges. Padding
 	// goes with the file before it. Open does not keep the slice.
 	Wanted []bool
+	// Base is the torrent's file or folder itself, whatever its name, and the
+	// one thing that is opened; Dir is not used. Only with ReadOnly.
+	Base string
 	// ReadOnly opens nothing for writing and renames nothing.
 	ReadOnly bool
 	// OnError is told, once, of the first fault of the disk. No write is
@@ -55,7 +58,8 @@ type Options struct {
 // Data is a torrent's bytes. All methods may be called concurrently.
 type Data struct {
 	opts  Options
-	root  *os.Root
+	root  *os.Root // nil with Options.Base
+	from  source   // root, or what Options.Base names
 	total int64
 	files []*file
 	edges edges
@@ -156,7 +160,7 @@ func Open(o Options) (*Data, error) {
 		return nil, fmt.Errorf("open data folder: %w", bare(err))
 	}
 	if err := d.findAll(); err != nil {
-		d.root.Close()
+		d.from.Close()
 		return nil, err
 	}
 	d.announce()
@@ -180,12 +184,17 @@ func (d *Data) findAll() error {
 }
 
 func (d *Data) openRoot() (err error) {
+	if d.opts.Base != "" {
+		d.from, err = openBase(d.opts.Base)
+		return err
+	}
 	if !d.opts.ReadOnly {
 		if err := os.MkdirAll(d.opts.Dir, 0o755); err != nil {
 			return err
 		}
 	}
 	d.root, err = os.OpenRoot(d.opts.Dir)
+	d.from = d.root
 	return err
 }
 
@@ -398,7 +407,7 @@ func (d *Data) Close() error {
 		errs = append(errs, bare(d.sync(f)))
 	}
 	errs = append(errs, bare(d.sync(&d.edges.file)))
-	d.closeErr = errors.Join(append(errs, d.root.Close())...)
+	d.closeErr = errors.Join(append(errs, d.from.Close())...)
 	return d.closeErr
 }
 

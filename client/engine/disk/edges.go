@@ -74,7 +74,7 @@ func (d *Data) layEdges() {
 // findEdges looks for the file.
 func (d *Data) findEdges() error {
 	d.layEdges()
-	if len(d.edges.pieces) == 0 {
+	if len(d.edges.pieces) == 0 || d.root == nil {
 		return nil
 	}
 	switch _, err := d.lookup(d.edges.path); {

@@ -15,7 +15,7 @@ import (
 func (d *Data) lookup(p string) (int64, error) {
 	parts := strings.Split(p, "/")
 	for i := range parts {
-		info, err := d.root.Lstat(path.Join(parts[:i+1]...))
+		info, err := d.from.Lstat(path.Join(parts[:i+1]...))
 		if err != nil {
 			return 0, err
 		}
@@ -99,7 +99,7 @@ func (d *Data) read(s segment, p []byte) (int, error) {
 	if s.f.at == absent {
 		return 0, io.EOF
 	}
-	h, err := d.root.Open(s.f.name())
+	h, err := d.from.Open(s.f.name())
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, io.EOF
 	}
