@@ -17,14 +17,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Incidents reads the counters. It may be called until the child is gone.
+// Incidents reads the counters. When the child is gone its namespace is too, and
+// Packets is zero.
 func (c *Child) Incidents() Incidents {
 	var i Incidents
 	if c.alarm != nil {
 		i.Calls = c.alarm.calls()
 	}
-	if now := attempts(c.pid); now > c.packets {
-		i.Packets = now - c.packets
+	select {
+	case <-c.done: // the number may be another process's by now
+	default:
+		if now := attempts(c.pid); now > c.packets {
+			i.Packets = now - c.packets
+		}
 	}
 	return i
 }

@@ -72,7 +72,10 @@ func (p *probe) mark() []byte { return []byte(attemptMark + p.name + "\n") }
 // patience bounds an attempt that waits for an answer.
 const patience = 500 * time.Millisecond
 
-// call is a system call that worked when there is no error.
+// call is a system call that worked when there is no error. Pointers among the
+// arguments are converted in the call's own line.
+//
+//go:uintptrescapes
 func call(number uintptr, args ...uintptr) error {
 	var a [6]uintptr
 	copy(a[:], args)
@@ -84,6 +87,8 @@ func call(number uintptr, args ...uintptr) error {
 }
 
 // opens is a system call that gives a descriptor when it works.
+//
+//go:uintptrescapes
 func opens(number uintptr, args ...uintptr) error {
 	var a [6]uintptr
 	copy(a[:], args)

@@ -45,12 +45,6 @@ func networkAttempts() []attempt {
 		}},
 		{name: "known services", reveals: "name service, message bus, docker: they send for others", try: tryServices},
 		{name: "datagram pair", reveals: "a harmless-looking pair that sends to any name", try: tryDatagramPair},
-		{name: "vsock", reveals: "the machine's host", try: func(p *probe) error {
-			if p.Targets.VSock == 0 {
-				return errAbsent
-			}
-			return p.stream(unix.AF_VSOCK, 0, &unix.SockaddrVM{CID: unix.VMADDR_CID_LOCAL, Port: uint32(p.Targets.VSock)})
-		}},
 		{name: "listen tcp", reveals: "a door that others can come in by", try: func(*probe) error { return tryListen(unix.AF_INET, unix.SOCK_STREAM, &unix.SockaddrInet4{}) }},
 		{name: "listen udp", reveals: "a door that others can come in by", try: func(*probe) error { return tryListen(unix.AF_INET, unix.SOCK_DGRAM, &unix.SockaddrInet4{}) }},
 		{name: "listen abstract", reveals: "a door for programs of this desktop", try: func(p *probe) error {

@@ -17,7 +17,6 @@ import (
 func powerAttempts() []attempt {
 	const walls = "other walls could be taken down"
 	const kernel = "a part of the kernel that an engine has no use for"
-	empty := func() uintptr { return uintptr(unsafe.Pointer(&[]byte{0}[0])) }
 	return []attempt{
 		{name: "join the parent's network", reveals: "your network, whole", try: trySetns},
 		{name: "new user namespace", reveals: walls, try: func(*probe) error { return inChild(unix.CLONE_NEWUSER) }},
@@ -27,19 +26,21 @@ func powerAttempts() []attempt {
 		{name: "clone with namespaces", reveals: walls, try: func(*probe) error { return inChild(unix.CLONE_NEWUSER | unix.CLONE_NEWNET) }},
 		{name: "clone3", reveals: "a clone whose flags no filter sees", try: func(*probe) error {
 			// Too short a struct: past the filter that is an invalid argument.
-			return reaches(call(unix.SYS_CLONE3, empty(), 1), unix.EINVAL)
+			return reaches(call(unix.SYS_CLONE3, uintptr(unsafe.Pointer(text(""))), 1), unix.EINVAL)
 		}},
 		{name: "mount", reveals: walls, try: func(*probe) error {
-			return reaches(unix.Mount("none", "/nowhere-at-all", "tmpfs", 0, ""), unix.ENOENT)
+			return reaches(unix.Mount("none", "/", "no-such-file-system", 0, ""), unix.ENODEV)
 		}},
-		{name: "umount", reveals: walls, try: func(*probe) error { return reaches(unix.Unmount("/nowhere-at-all", 0), unix.ENOENT) }},
+		{name: "umount", reveals: walls, try: func(*probe) error {
+			return reaches(unix.Unmount("/", unix.MNT_EXPIRE|unix.MNT_FORCE), unix.EINVAL) // these two exclude each other
+		}},
 		{name: "open tree", reveals: walls, try: func(*probe) error {
-			return opens(unix.SYS_OPEN_TREE, at, uintptr(unsafe.Pointer(&[]byte("/\x00")[0])), unix.OPEN_TREE_CLOEXEC)
+			return opens(unix.SYS_OPEN_TREE, at, uintptr(unsafe.Pointer(text("/"))), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 		}},
 		{name: "open a file system", reveals: walls, try: func(*probe) error {
-			return opens(unix.SYS_FSOPEN, uintptr(unsafe.Pointer(&[]byte("tmpfs\x00")[0])), unix.FSOPEN_CLOEXEC)
+			return opens(unix.SYS_FSOPEN, uintptr(unsafe.Pointer(text("tmpfs"))), unix.FSOPEN_CLOEXEC)
 		}},
-		{name: "chroot", reveals: walls, try: func(*probe) error { return reaches(unix.Chroot("/nowhere-at-all"), unix.ENOENT) }},
+		{name: "chroot", reveals: walls, try: func(*probe) error { return unix.Chroot("/") }},
 		{name: "pivot root", reveals: walls, try: func(*probe) error {
 			return reaches(unix.PivotRoot("/nowhere-at-all", "/nowhere-at-all"), unix.ENOENT)
 		}},
@@ -52,12 +53,11 @@ func powerAttempts() []attempt {
 			return err
 		}},
 		{name: "request a key", reveals: "keys that the kernel keeps for you", try: func(*probe) error {
-			_, err := unix.RequestKey("user", "sotto-self-attack", "", 0)
-			return reaches(err, unix.ENOKEY)
+			return reaches(call(unix.SYS_REQUEST_KEY, uintptr(unsafe.Pointer(text("user"))), uintptr(unsafe.Pointer(text("sotto-self-attack"))), 0, 0), unix.ENOKEY)
 		}},
 		{name: "bpf", reveals: kernel, try: func(*probe) error {
-			var attr [72]byte
-			return reaches(call(unix.SYS_BPF, 0xffff, uintptr(unsafe.Pointer(&attr)), 72), unix.EINVAL)
+			attr := [18]uint32{unix.BPF_PROG_TYPE_SOCKET_FILTER} // a program of no instructions
+			return reaches(call(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), 72), unix.E2BIG, unix.EINVAL, unix.EFAULT)
 		}},
 		{name: "perf events", reveals: "what else this machine computes", try: func(*probe) error {
 			a := unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_TASK_CLOCK, Bits: unix.PerfBitExcludeKernel}
@@ -67,11 +67,13 @@ func powerAttempts() []attempt {
 		{name: "userfaultfd", reveals: kernel, try: func(*probe) error { return opens(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|1) }},
 		{name: "file handles", reveals: "files by number, past every folder", try: tryHandle},
 		{name: "quotactl", reveals: kernel, try: func(*probe) error {
-			return reaches(call(unix.SYS_QUOTACTL, 0x800001<<8, empty(), 0, 0), unix.ENOENT, unix.ENODEV, unix.ENOTBLK, unix.EINVAL)
+			return call(unix.SYS_QUOTACTL, 0x800001<<8 /* Q_SYNC, of everything */, 0, 0, 0)
 		}},
-		{name: "swapon", reveals: "memory on disk", try: func(*probe) error { return reaches(call(unix.SYS_SWAPON, empty(), 0), unix.ENOENT) }},
+		{name: "swapon", reveals: "memory on disk", try: func(*probe) error {
+			return reaches(call(unix.SYS_SWAPON, uintptr(unsafe.Pointer(text(""))), 0), unix.ENOENT)
+		}},
 		{name: "kernel module", reveals: "the whole machine", try: func(*probe) error {
-			return reaches(call(unix.SYS_INIT_MODULE, empty(), 1, empty()), unix.ENOEXEC, unix.EFAULT, unix.EINVAL)
+			return reaches(call(unix.SYS_INIT_MODULE, uintptr(unsafe.Pointer(text(""))), 1, uintptr(unsafe.Pointer(text("")))), unix.ENOEXEC, unix.EFAULT, unix.EINVAL)
 		}},
 		{name: "reboot", reveals: "the machine can be stopped", try: func(*probe) error {
 			return reaches(call(unix.SYS_REBOOT, 0, 0, 0, 0), unix.EINVAL)
@@ -80,7 +82,7 @@ func powerAttempts() []attempt {
 			return reaches(call(unix.SYS_KEXEC_LOAD, 0, 0, 0, 1<<30), unix.EINVAL)
 		}},
 		{name: "accounting", reveals: "every command that is run here", try: func(*probe) error {
-			return reaches(call(unix.SYS_ACCT, empty()), unix.ENOENT)
+			return reaches(call(unix.SYS_ACCT, uintptr(unsafe.Pointer(text("")))), unix.ENOENT)
 		}},
 		{name: "personality", reveals: "memory that executes what it reads", try: func(*probe) error {
 			return call(unix.SYS_PERSONALITY, 0xffffffff) // asks, and changes nothing
@@ -96,22 +98,25 @@ func powerAttempts() []attempt {
 		}},
 		{name: "inotify", reveals: "what other programs do with files", try: func(*probe) error { return opens(unix.SYS_INOTIFY_INIT1, unix.IN_CLOEXEC) }},
 		{name: "set the clock", reveals: "logs that lie", try: func(*probe) error {
-			bad := unix.Timeval{Usec: -1}
-			return reaches(unix.Settimeofday(&bad), unix.EINVAL)
+			_, err := unix.Adjtimex(&unix.Timex{Modes: unix.ADJ_TICK}) // no clock ticks 0 times
+			return reaches(err, unix.EINVAL)
 		}},
 		{name: "set the host name", reveals: walls, try: func(*probe) error {
-			return reaches(call(unix.SYS_SETHOSTNAME, empty(), 1<<20), unix.EINVAL)
+			return reaches(call(unix.SYS_SETHOSTNAME, uintptr(unsafe.Pointer(text(""))), 1<<20), unix.EINVAL)
 		}},
 		{name: "shared memory", reveals: "memory of other programs", try: func(*probe) error {
 			return reaches(call(unix.SYS_SHMGET, 0x50770001, 0, 0), unix.ENOENT)
 		}},
 		{name: "message queue", reveals: "messages of other programs", try: func(*probe) error {
-			return reaches(call(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(&[]byte("sotto-self-attack\x00")[0])), 0, 0, 0), unix.ENOENT)
+			return reaches(call(unix.SYS_MQ_OPEN, uintptr(unsafe.Pointer(text("sotto-self-attack"))), 0, 0, 0), unix.ENOENT)
 		}},
 	}
 }
 
 const at = ^uintptr(99) // AT_FDCWD
+
+// text is a C string for a raw call.
+func text(s string) *byte { return &append([]byte(s), 0)[0] }
 
 func trySetns(p *probe) error {
 	fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/net", p.Targets.Parent), unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -129,7 +134,7 @@ func tryHandle(*probe) error {
 		room       [128]byte
 	}{size: 128}
 	var mount int32
-	return call(unix.SYS_NAME_TO_HANDLE_AT, at, uintptr(unsafe.Pointer(&[]byte("/\x00")[0])),
+	return call(unix.SYS_NAME_TO_HANDLE_AT, at, uintptr(unsafe.Pointer(text("/"))),
 		uintptr(unsafe.Pointer(&h)), uintptr(unsafe.Pointer(&mount)), 0)
 }
 

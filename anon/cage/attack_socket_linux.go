@@ -28,6 +28,8 @@ func socketAttempts() []attempt {
 		{"netlink route", "interfaces, addresses and hardware addresses", unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE},
 		{"netlink sockets", "every connection of the machine", unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_SOCK_DIAG},
 		{"netlink events", "devices that come and go", unix.AF_NETLINK, unix.SOCK_DGRAM, unix.NETLINK_KOBJECT_UEVENT},
+		// Not connected: without a loopback of its own it would reach the host.
+		{"vsock", "the machine that this one runs on", unix.AF_VSOCK, unix.SOCK_STREAM, 0},
 		{"crypto api", "a way into the kernel", unix.AF_ALG, unix.SOCK_SEQPACKET, 0},
 		{"bluetooth", "devices near you", unix.AF_BLUETOOTH, unix.SOCK_RAW, 1},
 		{"can", "a bus of the machine", unix.AF_CAN, unix.SOCK_RAW, 1},

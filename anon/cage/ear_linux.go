@@ -22,7 +22,6 @@ type targets struct {
 	UDP4, UDP6 int
 	Abstract   string // unix sockets: a stream; its datagram twin has "d" at its end
 	Path       string
-	VSock      int
 	Folder     string // outside the cage, the parent's own
 	Secret     string // a file in it
 	// Here are the well-known names that this machine has. From inside, one
@@ -65,7 +64,6 @@ func listen(avoid []string) (*ear, error) {
 	e.targets.TCP6 = e.open(unix.SOCK_STREAM, &unix.SockaddrInet6{Addr: any6})
 	e.targets.UDP4 = e.open(unix.SOCK_DGRAM, &unix.SockaddrInet4{Addr: any4})
 	e.targets.UDP6 = e.open(unix.SOCK_DGRAM, &unix.SockaddrInet6{Addr: any6})
-	e.targets.VSock = e.open(unix.SOCK_STREAM, &unix.SockaddrVM{CID: unix.VMADDR_CID_ANY, Port: unix.VMADDR_PORT_ANY})
 	for _, name := range []string{"@" + e.targets.Abstract, e.targets.Path} {
 		if e.open(unix.SOCK_STREAM, &unix.SockaddrUnix{Name: name}) < 0 || e.open(unix.SOCK_DGRAM, &unix.SockaddrUnix{Name: name + "d"}) < 0 {
 			return nil, errors.Join(errors.New("listen for the attack: no unix socket to be had"), e.close())
@@ -106,8 +104,6 @@ func (e *ear) open(kind int, at unix.Sockaddr) int {
 		family = unix.AF_INET
 	case *unix.SockaddrInet6:
 		family = unix.AF_INET6
-	case *unix.SockaddrVM:
-		family = unix.AF_VSOCK
 	}
 	missing := 0
 	if family == unix.AF_UNIX {
@@ -135,8 +131,6 @@ func (e *ear) open(kind int, at unix.Sockaddr) int {
 		return name.Port
 	case *unix.SockaddrInet6:
 		return name.Port
-	case *unix.SockaddrVM:
-		return int(name.Port)
 	}
 	return 0
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // Lock closes the last wall, attacks all of them, reports to the parent and
-// waits for its word. It must come before the first foreign byte, and nothing
+// waits for its word, or until ctx ends. It must come before the first foreign byte, and nothing
 // may be opened between Enter and Lock but duplicates of the Spec's files. An
 // error means that the process must end; an anon.ErrLeak, that a descriptor it
 // was given could lead out.
@@ -30,6 +30,8 @@ func (in *Inside) Lock(ctx context.Context) error {
 		return fmt.Errorf("lock the cage: %w", err)
 	}
 	defer line.Close()
+	stop := context.AfterFunc(ctx, func() { line.Close() })
+	defer stop()
 	var m message
 	if _, err := receive(line, &m, time.Now().Add(lineWait)); err != nil {
 		return fmt.Errorf("lock the cage: %w", err)
