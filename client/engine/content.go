@@ -161,6 +161,7 @@ func (o *owner) start(err error) {
 	}
 	o.startSites()
 	o.finish()
+	o.hide()
 	for _, p := range slices.Clone(o.peers) {
 		o.introduce(p)
 	}

@@ -198,6 +198,7 @@ func (o *owner) announce(piece uint32) {
 	}
 	if over {
 		o.chokes = true
+		o.hide()
 		o.tellUploadOnly()
 	}
 }
@@ -212,6 +213,7 @@ func (o *owner) lose(piece uint32) {
 		return
 	}
 	o.have.Clear(int(piece))
+	o.unveil()
 	o.picker.Forget(int(piece))
 	if err := o.content.data.Mark(int(piece), false); err != nil {
 		o.fail(err)

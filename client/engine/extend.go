@@ -22,6 +22,9 @@ func (o *owner) firstWords(p *peer) []byte {
 	}
 	if o.picker != nil {
 		open.Have, open.Pieces = o.have, o.content.info.Pieces
+		if o.veil(p) {
+			open.Have = p.shown
+		}
 	}
 	return open.Append(nil)
 }

@@ -235,7 +235,7 @@ func (o *owner) sendExtended(e *Extension, peer uint32, payload []byte) error {
 		switch {
 		case id == 0:
 			return ErrGone
-		case p.box.unsaid()+len(payload) > maxUnsaid:
+		case p.box.pending()+len(payload) > maxUnsaid:
 			return ErrBusy
 		}
 		o.say(p, wire.AppendExtended(nil, id, payload))

@@ -44,6 +44,7 @@ func (o *owner) meet(g greeting) {
 	}
 	p := o.admit(g, now)
 	o.say(p, o.firstWords(p))
+	o.reveal(p, now)
 	if o.picker != nil {
 		o.rechoke(now) // an unchoke still goes with the first words
 		if !p.unchoked {
@@ -192,6 +193,9 @@ func (o *owner) dropAs(p *peer, how result) {
 	p.stop()
 	p.conn.Close()
 	o.estrange(p)
+	if o.super != nil {
+		o.super.Leave(uint32(p.id))
+	}
 	if p.inbound {
 		o.inbound--
 	}

@@ -64,6 +64,8 @@ type Options struct {
 	// ErrIncomplete.
 	ReadOnly bool
 
+	// SuperSeed is SetSuperSeed from the start.
+	SuperSeed bool
 	// Extensions are spoken besides the base protocol, 32 at most; each
 	// belongs to this torrent from now on. Their order does not matter. Every
 	// peer sees their names.

@@ -112,13 +112,6 @@ func (b *outbox) pending() int {
 	return len(b.control)
 }
 
-// unsaid is the number of bytes of messages that wait.
-func (b *outbox) unsaid() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.control)
-}
-
 // take moves all messages to buf and returns up to n blocks, the first ones
 // being of one piece and in a row.
 func (b *outbox) take(buf []byte, n int) ([]byte, []pick.Block) {

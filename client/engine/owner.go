@@ -45,7 +45,9 @@ type owner struct {
 	// priorities of the files, as they are now.
 	priorities []Priority
 	sequential bool
-	uploadOnly bool // what peers have been told of us
+	uploadOnly bool         // what peers have been told of us
+	superSeed  bool         // is wanted
+	super      *choke.Super // nil unless it goes on
 	readers    []*Reader
 	urgent     map[int]time.Time // the deadlines of pieces that readers need
 	picker     *pick.Picker      // nil until the disk has been checked
@@ -107,7 +109,7 @@ func newOwner(t *Torrent, ctx context.Context) *owner {
 		arrived: make(chan net.Conn), greeted: make(chan greeting), streams: make(chan struct{}), mail: make(chan parcel),
 		judged: make(chan verdict), checked: make(chan error), jobs: make(chan keeping),
 		kept: make(chan kept), lost: make(chan uint32),
-		reading: make(chan struct{}, readersAtOnce), sequential: t.opts.Sequential,
+		reading: make(chan struct{}, readersAtOnce), sequential: t.opts.Sequential, superSeed: t.opts.SuperSeed,
 		upload: limiter(t.opts.UploadRate), download: limiter(t.opts.DownloadRate),
 	}
 	o.registry, _ = register(t.opts.Extensions) // Open has checked them

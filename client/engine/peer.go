@@ -42,13 +42,16 @@ type peer struct {
 	hasCount   int
 
 	// What we have told it.
-	unchoked bool
-	behind   bool // has been told of the pieces below told, and of no others
-	told     int
-	wanting  bool
-	allowed  []uint32 // pieces it may have while it is choked
-	gifts    int      // bytes it asked for while it was choked
-	metaSent int      // pieces of metadata
+	unchoked  bool
+	behind    bool // has been told of the pieces below told, and of no others
+	told      int
+	wanting   bool
+	allowed   []uint32      // pieces it may have while it is choked
+	gifts     int           // bytes it asked for while it was choked
+	shown     wire.Bitfield // the pieces it was shown; nil when it may see all
+	lastShown int
+	shownAt   time.Time
+	metaSent  int // pieces of metadata
 
 	metaFails int       // times it was asked for metadata in vain
 	metaNext  time.Time // when it may be asked again

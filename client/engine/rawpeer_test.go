@@ -33,6 +33,7 @@ const (
 	msgPort
 	msgHaveAll  = 14
 	msgHaveNone = 15
+	msgReject   = 16
 	msgExtended = 20
 )
 

@@ -143,7 +143,7 @@ func (w *swarm) start(i int) {
 	if w.rand.IntN(3) == 0 && !o.ReadOnly && !w.decided {
 		o.Choose = choose(w.rand.IntN(4))
 	}
-	o.Sequential = w.rand.IntN(4) == 0
+	o.Sequential, o.SuperSeed = w.rand.IntN(4) == 0, w.rand.IntN(3) == 0
 	if w.rand.IntN(4) == 0 {
 		o.DownloadRate = 60 << 10
 	}

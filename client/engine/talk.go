@@ -155,6 +155,7 @@ func (o *owner) weigh(p *peer) error {
 	} else if err := o.picker.Bitfield(p.id, p.has); err != nil {
 		return err
 	}
+	o.passed(p)
 	o.wants(p)
 	o.partIfDone(p)
 	return nil
@@ -189,6 +190,7 @@ func (o *owner) gains(p *peer, i uint32) error {
 	if err := o.picker.HavePiece(p.id, i); err != nil {
 		return err
 	}
+	o.passedOne(p, int(i))
 	o.wants(p)
 	if p.hasAll {
 		o.chokes = true
@@ -230,7 +232,11 @@ func (o *owner) introduce(p *peer) {
 		p.pace.Unchoked()
 		o.picker.Unchoked(p.id)
 	}
-	o.catchUp(p)
+	if o.veil(p) {
+		o.reveal(p, time.Now())
+	} else {
+		o.catchUp(p)
+	}
 	if err := o.weigh(p); err != nil {
 		o.drop(p, err)
 	}

@@ -66,6 +66,7 @@ func (o *owner) attend(p *peer, now time.Time) error {
 	if !p.owed.IsZero() && now.Sub(p.owed) > stall {
 		return errLate
 	}
+	o.urge(p, now)
 	if o.picker != nil {
 		o.overdue(p, now)
 		if (p.choking || !p.wanting) && o.picker.Outstanding(p.id) == 0 {

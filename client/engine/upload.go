@@ -28,7 +28,7 @@ func (o *owner) request(p *peer, b pick.Block) error {
 		return errRequest
 	}
 	may := p.unchoked || slices.Contains(p.allowed, b.Piece) && p.gifts < maxGifts
-	if !may || !o.have.Get(int(b.Piece)) || !p.box.serve(b, o.opts.Look.Queue) {
+	if !may || p.veiled(b.Piece) || !o.have.Get(int(b.Piece)) || !p.box.serve(b, o.opts.Look.Queue) {
 		o.reject(p, b)
 		return nil
 	}
@@ -63,7 +63,7 @@ const maxGifts = 4 << 20
 // allow adds to words which pieces those are. Who has plenty needs none, and
 // nobody is allowed what we do not have.
 func (o *owner) allow(p *peer, words []byte) []byte {
-	if o.picker == nil || !p.fast() || p.hasCount > allowedFast {
+	if o.picker == nil || !p.fast() || p.shown != nil || p.hasCount > allowedFast {
 		return words
 	}
 	for _, i := range wire.FastSet(p.addr, o.opts.InfoHash, o.content.info.Pieces, allowedFast) {

@@ -17,7 +17,7 @@ func (o *owner) about() wire.About {
 // has changed, to everybody who understands it: a peer that is done itself then
 // need not hold the connection, nor we a slot. New peers hear it first of all.
 func (o *owner) tellUploadOnly() {
-	now := o.picker.Done()
+	now := o.picker.Done() && o.super == nil // whose secret it would be
 	if now == o.uploadOnly {
 		return
 	}

@@ -94,6 +94,10 @@ func (s *Super) Has(conn uint32, i int) []uint32 {
 	return ready
 }
 
+// Release lets the connection be shown the next piece although nobody else has
+// turned up with the last one: there may be nobody to pass it on to.
+func (s *Super) Release(conn uint32) { s.at(conn).passed = true }
+
 // Leave forgets the connection and counts its pieces no more.
 func (s *Super) Leave(conn uint32) {
 	a := s.conns[conn]

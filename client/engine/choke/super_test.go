@@ -55,6 +55,20 @@ func TestWhatOthersHaveIsShownLast(t *testing.T) {
 	require.Empty(t, s.Has(1, 3))
 }
 
+func TestReleasedSeesTheNext(t *testing.T) {
+	s := NewSuper(2, chance(6))
+	first, _ := s.Reveal(1)
+	_, ok := s.Reveal(1)
+	require.False(t, ok)
+	s.Release(1)
+	second, ok := s.Reveal(1)
+	require.True(t, ok)
+	require.NotEqual(t, first, second)
+	s.Release(1)
+	_, ok = s.Reveal(1)
+	require.False(t, ok, "it has seen all")
+}
+
 func TestRareMeansRareAmongAllPeers(t *testing.T) {
 	s := NewSuper(3, chance(5))
 	s.Has(1, 0)
