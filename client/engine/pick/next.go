@@ -86,11 +86,42 @@ func (d *draw) reach(i uint32) *open {
 	return d.start(i)
 }
 
-// affordable keeps MaxOpen, but for one case: when nobody is asked for
-// anything, the open pieces are such that no peer here can finish them, and
-// holding to the bound would be the end of the download.
+// affordable keeps MaxOpen. When nobody is asked for anything, the open pieces
+// are such that no peer here can finish them, and holding on to them would be
+// the end of the download: then some make room. Who sends one block of each
+// piece and leaves can cost us those blocks, and no more.
 func (p *Picker) affordable(i uint32) bool {
-	return p.bytes+p.opts.Size(int(i)) <= p.opts.MaxOpen || p.bytes == 0 || p.asked == 0
+	need := p.opts.Size(int(i))
+	for p.bytes > 0 && p.bytes+need > p.opts.MaxOpen {
+		if p.asked > 0 || !p.evict() {
+			return false
+		}
+	}
+	return true
+}
+
+// evict gives up the open piece of which least has come. False means that all
+// that are open are whole and wait for their hash.
+func (p *Picker) evict() bool {
+	var least *open
+	for _, o := range p.open {
+		if o.got == len(o.blocks) {
+			continue
+		}
+		if least == nil || o.got < least.got || o.got == least.got && o.index < least.index {
+			least = o
+		}
+	}
+	if least == nil {
+		return false
+	}
+	p.close(least)
+	p.pieces[least.index].stage = untouched
+	p.shelve(least.index)
+	if p.opts.Evicted != nil {
+		p.opts.Evicted(least.index)
+	}
+	return true
 }
 
 // closed reports whether the peer may not touch o because it is another's.

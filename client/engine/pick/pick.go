@@ -83,6 +83,10 @@ type Options struct {
 	// MaxOpen bounds the bytes of pieces that are begun and not verified. One
 	// piece may always be open. 0 means 256 MiB.
 	MaxOpen int64
+	// Evicted is told of a piece that was begun and is given up, with what came
+	// of it, because no peer here can finish it and the room is needed. It may
+	// not call the Picker. Nil means that nobody has to know.
+	Evicted func(piece uint32)
 	// Rand breaks ties. Never nil.
 	Rand *rand.Rand
 }
@@ -191,6 +195,9 @@ func (p *Picker) Verified(i int) bool {
 
 // Open is the bytes of all pieces that are begun and not verified.
 func (p *Picker) Open() int64 { return p.bytes }
+
+// SetMaxOpen changes the bound on open pieces. What is open already stays so.
+func (p *Picker) SetMaxOpen(bytes int64) { p.opts.MaxOpen = bytes }
 
 // SetSequential changes the order of pieces not yet begun.
 func (p *Picker) SetSequential(on bool) { p.opts.Sequential = on }

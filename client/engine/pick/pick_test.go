@@ -257,6 +257,40 @@ func TestBudgetIsHeld(t *testing.T) {
 	require.Equal(t, int64(12*BlockSize), p.Open())
 }
 
+// Peers that begin pieces nobody else has, and leave, fill no memory.
+func TestUnfinishablePiecesMakeRoom(t *testing.T) {
+	var evicted []uint32
+	p := torrent(t, 50, func(o *Options) {
+		o.MaxOpen = 3 * 4 * BlockSize
+		o.Evicted = func(i uint32) { evicted = append(evicted, i) }
+	})
+	for id := Peer(1); id <= 50; id++ {
+		p.AddPeer(id, true)
+		p.Unchoked(id)
+		require.NoError(t, p.HavePiece(id, uint32(id-1)))
+		got := p.Next(id, 100, epoch, nil)
+		require.Len(t, got, 4)
+		require.Equal(t, Needed, p.Receive(id, got[0]).Verdict)
+		if id == 7 {
+			require.Equal(t, Needed, p.Receive(id, got[1]).Verdict)
+		}
+		p.RemovePeer(id)
+		require.LessOrEqual(t, p.Open(), int64(12*BlockSize))
+		check(t, p)
+	}
+	require.Len(t, evicted, 47)
+	require.NotContains(t, evicted, uint32(6), "more came of it than of others")
+	seeds(p, 99)
+	for range 50 {
+		for _, b := range p.Next(99, 100, epoch, nil) {
+			if p.Receive(99, b).Complete {
+				p.Verify(b.Piece, nil)
+			}
+		}
+	}
+	require.True(t, p.Done(), "and are fetched once somebody has them")
+}
+
 func TestChokedPeerIsAskedOnlyForAllowedFast(t *testing.T) {
 	p := torrent(t, 20)
 	seeds(p, 1)
