@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"sotto/anon"
+	"sotto/client/engine"
 	"sotto/client/journal"
 	"sotto/client/metainfo"
 	"sotto/transport"
@@ -39,6 +40,16 @@ type Client struct {
 	Report func(Event)
 
 	reporting sync.Mutex
+
+	bounding sync.Once
+	budget   *engine.Budget // of all torrents
+	slots    *engine.Slots
+}
+
+// bounds are shared by all torrents of the Client.
+func (c *Client) bounds() (*engine.Budget, *engine.Slots) {
+	c.bounding.Do(func() { c.budget, c.slots = engine.NewBudget(0), engine.NewSlots(0) })
+	return c.budget, c.slots
 }
 
 func (c *Client) report(e Event) {

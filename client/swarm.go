@@ -53,10 +53,12 @@ func (c *Client) join(ctx context.Context, t transport.Transport, link *metainfo
 		ep = o.host.Split(ep)
 	}
 	s := &swarm{client: c, link: link, endpoint: ep}
+	budget, slots := c.bounds()
 	s.engine, err = engine.Open(ctx, engine.Options{
 		Endpoint: ep, Look: look, InfoHash: link.InfoHash, Info: link.Info,
 		Dir: o.dir, Base: o.base, ReadOnly: o.host != nil, Log: c.log(), Choose: choose(link.Files),
 		Webseeds: webseeds(link, network),
+		Budget:   budget, Slots: slots,
 		CheckInfo: func(info []byte) error {
 			_, err := metainfo.ParseInfo(info, link.InfoHash)
 			return err

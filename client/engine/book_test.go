@@ -42,6 +42,7 @@ func TestDeafPeerAmongOthers(t *testing.T) {
 			first := o.peers[0]
 			first.box.mu.Lock()
 			first.box.control = make([]byte, maxControl)
+			o.account.lend(maxControl)
 			first.box.mu.Unlock()
 			now := time.Now()
 			o.picker.Expire(first.id, now, nil)

@@ -150,6 +150,7 @@ func (o *owner) start(err error) {
 		Verified: func(i int) bool { return o.have.Get(i) },
 		Priority: o.level, Sequential: o.sequential,
 		MaxOpen: maxOpen, Rand: o.rand,
+		Evicted: func(piece uint32) { delete(o.pieces, piece) },
 	})
 	if err != nil {
 		o.fail(fmt.Errorf("read metadata: %w", err))

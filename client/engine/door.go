@@ -67,6 +67,10 @@ func (o *owner) arrive(c net.Conn) {
 		o.turnAway(c)
 		return
 	}
+	if !o.seat.take(time.Now()) {
+		o.turnAway(c)
+		return
+	}
 	if e != nil {
 		e.busy++
 	}
@@ -94,6 +98,9 @@ func (o *owner) dial(now time.Time) {
 		return
 	}
 	for _, e := range o.book.due(room, !o.complete(), now) {
+		if !o.seat.take(now) {
+			return
+		}
 		e.busy++
 		o.dialing++
 		o.work("dial", func() {
@@ -122,6 +129,7 @@ func (o *owner) report(g greeting) {
 		if g.conn != nil {
 			g.conn.Close()
 		}
+		o.seat.give()
 	}
 }
 

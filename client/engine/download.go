@@ -32,6 +32,7 @@ func (o *owner) fetch(p *peer, now time.Time) {
 		return
 	}
 	o.picker.SetPace(p.id, p.pace.Rate(), p.pace.RTT())
+	o.openMore()
 	o.wishes = o.picker.Next(p.id, n, now, o.wishes[:0])
 	if len(o.wishes) == 0 {
 		return
@@ -135,6 +136,7 @@ func (o *owner) buffer(n int) []byte {
 	for i := len(o.spare) - 1; i >= 0; i-- {
 		if b := o.spare[i]; cap(b) >= n {
 			o.spare = append(o.spare[:i], o.spare[i+1:]...)
+			o.spared -= cap(b)
 			return b[:n]
 		}
 	}
@@ -142,8 +144,9 @@ func (o *owner) buffer(n int) []byte {
 }
 
 func (o *owner) reuse(b []byte) {
-	if (len(o.spare)+1)*cap(b) <= maxSpare {
+	if o.spared+cap(b) <= maxSpare && !o.account.tight() {
 		o.spare = append(o.spare, b)
+		o.spared += cap(b)
 	}
 }
 

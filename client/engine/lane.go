@@ -91,6 +91,7 @@ func (o *owner) order(l *lane, now time.Time) {
 			o.picker.Suggest(s.id, s.next+i)
 		}
 	}
+	o.openMore()
 	o.wishes = o.picker.Next(s.id, s.pace.Depth(), now, o.wishes[:0])
 	if len(o.wishes) == 0 {
 		return
@@ -145,6 +146,7 @@ func (o *owner) read(ctx context.Context, l *lane, conn *webseed.Conn, parts []w
 			return err
 		}
 		if !o.deliver(delivery{lane: l, data: data}) {
+			o.blocks.Put(data)
 			return ctx.Err()
 		}
 	}

@@ -30,6 +30,7 @@ func (o *owner) meet(g greeting) {
 		o.dialing--
 	}
 	if g.err != nil {
+		o.seat.give()
 		o.away(g, now)
 		return
 	}
@@ -39,6 +40,7 @@ func (o *owner) meet(g greeting) {
 			o.conduct.TurnedAway++
 		}
 		g.conn.Close()
+		o.seat.give()
 		g.entry.ended(how, now)
 		return
 	}
@@ -138,7 +140,7 @@ func (o *owner) admit(g greeting, now time.Time) *peer {
 	p := &peer{
 		id: o.lastID, entry: g.entry, addr: g.addr, inbound: g.inbound, conn: g.conn,
 		agreed: g.hello.Features & features, peerID: g.hello.PeerID,
-		box: newOutbox(), made: now, heard: now, choking: true,
+		box: newOutbox(o.account), made: now, heard: now, choking: true,
 	}
 	p.box.wrote.Store(now.UnixNano())
 	if p.inbound {
@@ -159,13 +161,14 @@ func (o *owner) admit(g greeting, now time.Time) *peer {
 func (o *owner) employ(p *peer, stream io.ReadWriter) {
 	ctx, cancel := context.WithCancel(o.ctx)
 	p.stop = cancel
-	r := &reader{peer: p, from: stream, count: &o.count, limit: o.download, mail: o.mail, ctx: ctx}
+	r := &reader{peer: p, from: stream, count: &o.count, limit: o.download, mail: o.mail, ctx: ctx, blocks: &o.blocks}
 	limits := wire.Limits{Features: p.agreed, Registry: o.registry, ReadAhead: readAhead}
 	if o.content != nil {
 		limits.Pieces = o.content.info.Pieces
 	}
 	p.messages = wire.NewReader(r, &o.blocks, limits)
 	o.work("write", func() {
+		defer p.box.close()
 		defer p.conn.Close() // which ends the reader, and that tells the owner
 		o.writer(p, stream).run(ctx)
 	})
@@ -196,6 +199,7 @@ func (o *owner) dropAs(p *peer, how result) {
 	if o.super != nil {
 		o.super.Leave(uint32(p.id))
 	}
+	o.seat.give()
 	if p.inbound {
 		o.inbound--
 	}

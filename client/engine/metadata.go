@@ -41,6 +41,9 @@ func newDraft(size int) *draft {
 	}
 }
 
+// held is how many bytes have come.
+func (d *draft) held() int64 { return int64(len(d.pieces)-d.left) * wire.MetadataPiece }
+
 // want returns the pieces to ask p for now, and notes that they were asked.
 func (d *draft) want(p *peer, now time.Time) (out []int) {
 	if now.Before(p.metaNext) {

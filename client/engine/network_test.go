@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -152,8 +153,18 @@ func start(t *testing.T, o Options) *Torrent {
 	}
 	tor, err := Open(t.Context(), o)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, tor.Close()) })
+	t.Cleanup(func() { shut(t, tor) })
 	return tor
+}
+
+// shut closes a torrent, which must have given back all it had of shared
+// bounds.
+func shut(t *testing.T, tor *Torrent) {
+	t.Helper()
+	require.NoError(t, tor.Close())
+	if !errors.Is(tor.Err(), errPanicked) { // a panic skips the end of a path
+		require.Zero(t, tor.forgotten)
+	}
 }
 
 const patience = 5 * time.Minute

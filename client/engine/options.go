@@ -79,6 +79,12 @@ type Options struct {
 	// 0 means no limit. Values below 64 KiB make transfers bursty.
 	UploadRate, DownloadRate int64
 
+	// Budget and Slots bound the memory and the streams of all torrents that
+	// are given the same ones. Nil means one of the default size for this
+	// torrent alone.
+	Budget *Budget
+	Slots  *Slots
+
 	// OnPanic is told of a panic that was caught in our own code, with its
 	// stack, before the torrent ends. Nil means only the end tells.
 	OnPanic func(value any, stack []byte)
@@ -145,6 +151,12 @@ func complete(o *Options) error {
 	}
 	if o.MaxDials <= 0 {
 		o.MaxDials = DefaultMaxDials
+	}
+	if o.Budget == nil {
+		o.Budget = NewBudget(0)
+	}
+	if o.Slots == nil {
+		o.Slots = NewSlots(0)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -19,6 +19,9 @@ import (
 // that makes us answer faster than it reads gets there.
 const maxControl = 1 << 20
 
+// tightControl is how many when more than half of the memory budget is held.
+const tightControl = 128 << 10
+
 // Blocks of one write: few to a slow peer, so that our own requests do not
 // wait behind them, many to a fast one.
 const (
@@ -30,17 +33,27 @@ const (
 // outbox is what waits to be written to one peer. The owner puts in and the
 // peer's writer takes out; it is the only memory they share.
 type outbox struct {
-	wake chan struct{}
+	wake    chan struct{}
+	account *account
 
 	mu      sync.Mutex
 	control []byte // whole messages
 	blocks  []pick.Block
+	shut    bool
 
 	sent  atomic.Int64 // bytes of blocks
 	wrote atomic.Int64 // when the last write ended, Unix nanoseconds
 }
 
-func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
+func newOutbox(a *account) *outbox { return &outbox{wake: make(chan struct{}, 1), account: a} }
+
+// close forgets what waits. Nothing is taken in afterwards.
+func (b *outbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.account.lend(-len(b.control))
+	b.control, b.blocks, b.shut = nil, nil, true
+}
 
 func (b *outbox) signal() {
 	select {
@@ -55,9 +68,11 @@ func (b *outbox) put(messages []byte) bool {
 		return true
 	}
 	b.mu.Lock()
-	ok := len(b.control)+len(messages) <= maxControl
-	if ok {
+	n := len(b.control) + len(messages)
+	ok := n <= maxControl && (n <= tightControl || !b.account.tight())
+	if ok && !b.shut {
 		b.control = append(b.control, messages...)
+		b.account.lend(len(messages))
 	}
 	b.mu.Unlock()
 	b.signal()
@@ -118,6 +133,7 @@ func (b *outbox) take(buf []byte, n int) ([]byte, []pick.Block) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	buf = append(buf, b.control...)
+	b.account.lend(-len(b.control))
 	b.control = b.control[:0]
 	if cap(b.control) > 64<<10 {
 		b.control = nil
@@ -162,12 +178,24 @@ func (w *writer) run(ctx context.Context) error {
 				break
 			}
 			w.buf = buf
-			if err := w.send(ctx, blocks); err != nil {
+			if err := w.counted(ctx, blocks); err != nil {
 				return err
 			}
 		}
 		w.buf = nil // an idle peer holds no buffer
 	}
+}
+
+// counted is send, with the memory it takes counted: buf, the blocks as they
+// are read, and once more as they are written.
+func (w *writer) counted(ctx context.Context, blocks []pick.Block) error {
+	n := len(w.buf)
+	for _, b := range blocks {
+		n += 2 * int(b.Length)
+	}
+	w.box.account.lend(n)
+	defer w.box.account.lend(-n)
+	return w.send(ctx, blocks)
 }
 
 // send writes the messages in buf and blocks, together unless the blocks have

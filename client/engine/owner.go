@@ -37,6 +37,8 @@ type owner struct {
 	greeting int // inbound streams that have not said who they are
 	inbound  int // peers that dialled us
 	conduct  Conduct
+	account  *account
+	seat     *seat
 	outside  bool // we accept and dial
 
 	drafts  []*draft // of the info dictionary, while it is unknown
@@ -56,6 +58,7 @@ type owner struct {
 	have       wire.Bitfield
 	pieces     map[uint32][]byte // begun and not whole
 	spare      [][]byte          // buffers for whole pieces
+	spared     int               // bytes of them
 	backlog    []keeping         // whole and waiting for a keeper
 	hungry     bool              // blocks became free for whoever can fetch them
 	chokes     bool              // somebody came, left or changed its mind
@@ -85,16 +88,23 @@ type owner struct {
 }
 
 // blocks lends the memory that blocks arrive in.
-type blocks struct{ pool sync.Pool }
+type blocks struct {
+	pool    sync.Pool
+	account *account
+}
 
 func (b *blocks) Get() []byte {
+	b.account.lend(wire.BlockSize)
 	if p, ok := b.pool.Get().(*[wire.BlockSize]byte); ok {
 		return p[:]
 	}
 	return new([wire.BlockSize]byte)[:]
 }
 
-func (b *blocks) Put(p []byte) { b.pool.Put((*[wire.BlockSize]byte)(p[:wire.BlockSize])) }
+func (b *blocks) Put(p []byte) {
+	b.account.lend(-wire.BlockSize)
+	b.pool.Put((*[wire.BlockSize]byte)(p[:wire.BlockSize]))
+}
 
 const (
 	readersAtOnce = 4
@@ -113,6 +123,9 @@ func newOwner(t *Torrent, ctx context.Context) *owner {
 		upload: limiter(t.opts.UploadRate), download: limiter(t.opts.DownloadRate),
 	}
 	o.registry, _ = register(t.opts.Extensions) // Open has checked them
+	o.account = &account{budget: t.opts.Budget}
+	o.blocks.account = o.account
+	o.seat = t.opts.Slots.seat()
 	o.ctx, o.stop = context.WithCancel(ctx)
 	return o
 }
@@ -146,9 +159,11 @@ func (o *owner) live() {
 	o.stop()
 	for _, p := range o.peers {
 		p.conn.Close()
+		o.seat.give()
 	}
 	o.web.hangUp()
 	o.workers.Wait()
+	o.forgotten = o.account.close() + int64(o.seat.close())
 }
 
 // work starts a worker. A panic in it ends the torrent.
@@ -234,6 +249,7 @@ func (o *owner) first() keeping {
 
 // react does once what several events may have asked for.
 func (o *owner) react() {
+	defer func() { o.account.settle(o.held()) }()
 	if o.picker == nil {
 		return
 	}

@@ -127,7 +127,8 @@ func (p *peer) fast() bool { return p.agreed.Has(wire.Fast) }
 func (p *peer) isSeed() bool { return p.hasAll }
 
 const (
-	mostMessages = 64 // in one parcel
+	mostMessages = 64        // in one parcel
+	mostBytes    = 256 << 10 // of blocks in one
 	readAhead    = 32 << 10
 )
 
@@ -143,11 +144,14 @@ type reader struct {
 	mail   chan<- parcel
 	ctx    context.Context
 	parcel []wire.Message
+	bytes  int // of blocks in parcel
+	blocks *blocks
 }
 
 // run ends with ctx or the connection and then tells the owner, which closes
 // it.
 func (r *reader) run(messages *wire.Reader) {
+	defer r.discard()
 	for {
 		m, err := messages.Next()
 		if err != nil {
@@ -155,7 +159,10 @@ func (r *reader) run(messages *wire.Reader) {
 			return
 		}
 		r.parcel = append(r.parcel, m)
-		if len(r.parcel) == mostMessages && r.post(nil) != nil {
+		if m.ID == wire.Piece {
+			r.bytes += len(m.Data)
+		}
+		if (len(r.parcel) == mostMessages || r.bytes >= mostBytes) && r.post(nil) != nil {
 			return
 		}
 	}
@@ -185,9 +192,19 @@ func (r *reader) post(err error) error {
 	}
 	select {
 	case r.mail <- parcel{r.peer, r.parcel, err}:
-		r.parcel = nil
+		r.parcel, r.bytes = nil, 0
 		return nil
 	case <-r.ctx.Done():
 		return r.ctx.Err()
 	}
+}
+
+// discard gives back the blocks that nobody came to take.
+func (r *reader) discard() {
+	for _, m := range r.parcel {
+		if m.ID == wire.Piece {
+			r.blocks.Put(m.Data)
+		}
+	}
+	r.parcel = nil
 }

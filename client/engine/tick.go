@@ -36,6 +36,7 @@ func (o *owner) tick() {
 	}
 	atWork, waiting := o.attendSites(now)
 	o.makeRoom(now)
+	o.giveWay(now)
 	o.tickMetadata(now)
 	if o.picker != nil {
 		o.hungry = true
@@ -46,6 +47,9 @@ func (o *owner) tick() {
 	}
 	if o.outside {
 		o.dial(now)
+	}
+	if !busy {
+		o.spare, o.spared = nil, 0
 	}
 	switch {
 	case busy || atWork || o.dialing+o.calling > 0:

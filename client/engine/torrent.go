@@ -43,6 +43,10 @@ type Torrent struct {
 
 	choosing sync.Mutex // held for one change of priorities at a time
 
+	// What was still taken of the shared bounds when the last worker had gone:
+	// 0, unless a path forgot to give it back. Set before gone is closed.
+	forgotten int64
+
 	mu   sync.Mutex
 	err  error
 	info []byte

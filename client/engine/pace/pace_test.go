@@ -174,22 +174,3 @@ func TestBoundsHold(t *testing.T) {
 		}
 	})
 }
-
-func TestBudgetIsHeldAndShared(t *testing.T) {
-	b := NewBudget(100 * BlockSize)
-	require.Equal(t, 50, b.Grant(0, 80, 10), "the first half is for whoever asks")
-	require.Zero(t, b.Grant(50*BlockSize, 1, 10), "but not the second")
-	for range 5 {
-		require.Equal(t, 10, b.Grant(0, 50, 10), "which is shared equally")
-	}
-	require.Equal(t, int64(100*BlockSize), b.Used())
-	require.Zero(t, b.Grant(0, 1, 10))
-	b.Return(20 * BlockSize)
-	require.Equal(t, 5, b.Grant(5*BlockSize, 50, 10))
-}
-
-func TestBudgetOfNothingIsNoBound(t *testing.T) {
-	var b Budget
-	require.Equal(t, 500, b.Grant(1<<40, 500, 1))
-	require.Zero(t, b.Grant(0, -1, 0))
-}
