@@ -2,6 +2,7 @@
 # make check   the fast loop: no network, no daemons, under two minutes
 # make demo    share and fetch over private Tor and I2P networks, and prove it
 # make bench   ratios measured side by side in one run
+# make torture the tests that kill and damage, for longer
 
 GO ?= go
 export CGO_ENABLED = 0
@@ -9,7 +10,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.6.1
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
 UNIT = $$($(GO) list ./... | grep -v /testnet)
 
-.PHONY: build check test demo bench lint fuzz race e2e install-deps install-demo-deps cross
+.PHONY: build check test demo bench torture lint fuzz race e2e install-deps install-demo-deps cross
 
 build:
 	$(GO) build -trimpath -o sotto ./cmd/sotto
@@ -45,7 +46,11 @@ demo: install-demo-deps build
 	./sotto demo
 
 bench: install-deps
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./anon/broker ./client/engine ./testnet/e2e ./testnet/interop
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./anon/broker ./client/engine ./client/store ./testnet/e2e ./testnet/interop
+
+# The same tests as in test, for longer.
+torture:
+	$(GO) test -count=1 -timeout 60m -v -run 'TestKilledAtAnyInstant|TestFlippedBits' ./client/store -store.kills 1000 -store.flips 5000
 
 install-deps:
 	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent python3-transmissionrpc strace gcc libc6-dev git

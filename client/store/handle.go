@@ -117,8 +117,19 @@ func inspectFile(path string) (oneRoot bool, err error) {
 
 // drop closes the database, to be opened again by the next call.
 func (s *Store) drop() {
-	s.db.close()
-	s.db = nil
+	if s.db != nil {
+		s.db.close()
+		s.db = nil
+	}
+}
+
+// guard runs fn on the open database, and drops that if it has gone wild.
+func (s *Store) guard(fn func() error) error {
+	err := s.db.guard(fn)
+	if s.db.wild {
+		s.drop()
+	}
+	return err
 }
 
 // ready sees to it that the database is open, and, for a write, that nothing
@@ -147,13 +158,9 @@ func (s *Store) view(fn func(*txn) error) error {
 	if err := s.ready(false); err != nil {
 		return err
 	}
-	err := s.db.guard(func() error {
+	return s.guard(func() error {
 		return s.db.View(func(tx *bolt.Tx) error { return fn(&txn{s: s, tx: tx}) })
 	})
-	if s.db.wild {
-		s.drop()
-	}
-	return err
 }
 
 // update runs fn in one transaction, which is on the disk when update returns
@@ -169,7 +176,7 @@ func (s *Store) update(fn func(*txn) error) error {
 
 func (s *Store) commit(fn func(*txn) error) error {
 	prepared := false
-	err := s.db.guard(func() error {
+	err := s.guard(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error {
 			t := &txn{s: s, tx: tx}
 			if err := fn(t); err != nil {
@@ -186,9 +193,9 @@ func (s *Store) commit(fn func(*txn) error) error {
 		s.changed = true
 		return nil
 	}
-	if prepared || s.db.wild {
+	if prepared {
 		// bbolt's own notes may no longer agree with the file.
-		s.doubt = s.doubt || prepared && !onlyFull(err)
+		s.doubt = s.doubt || !onlyFull(err)
 		s.drop()
 	}
 	return err

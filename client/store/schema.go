@@ -46,7 +46,7 @@ func putVersion(tx *bolt.Tx, v int) error {
 // as a whole, and then the old one is as it was.
 func (s *Store) migrate() error {
 	var from int
-	err := s.db.guard(func() error {
+	err := s.guard(func() error {
 		return s.db.View(func(tx *bolt.Tx) (err error) {
 			from, err = fileVersion(tx)
 			return err

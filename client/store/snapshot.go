@@ -38,25 +38,22 @@ func (s *Store) snapshot() error {
 		return err
 	}
 	// A damaged record must not replace its last good copy.
-	if err := s.db.guard(func() error { return s.db.View(s.verify) }); err != nil {
-		return err
+	err := s.guard(func() error { return s.db.View(s.verify) })
+	if err == nil {
+		err = s.buildCopy()
 	}
-	if err := s.copyTo(goodFile, s.db); err != nil {
-		return err
+	if err == nil {
+		err = s.dir.Rename(newFile, goodFile)
 	}
-	s.changed = false
-	return nil
+	s.changed = s.changed && err != nil
+	return err
 }
 
-// copyTo writes everything in from to a new file, and then gives it its name.
-func (s *Store) copyTo(name string, from *handle) error {
-	err := s.build(newFile, func(db *bolt.DB) error {
-		return from.guard(func() error { return bolt.Compact(db, from.DB, copyChunk) })
+// buildCopy writes everything to a new file.
+func (s *Store) buildCopy() error {
+	return s.build(newFile, func(db *bolt.DB) error {
+		return s.guard(func() error { return bolt.Compact(db, s.db.DB, copyChunk) })
 	})
-	if err != nil {
-		return err
-	}
-	return s.dir.Rename(newFile, name)
 }
 
 // build makes a database and brings it to the disk. An error leaves nothing.
@@ -86,10 +83,13 @@ func (s *Store) build(name string, fill func(*bolt.DB) error) (err error) {
 // rewrite brings everything that can be read to the disk once more, in a new
 // file: after a failed sync the kernel may hold pages for written that are not.
 func (s *Store) rewrite() error {
-	if err := s.copyTo(mainFile, s.db); err != nil {
+	if err := s.buildCopy(); err != nil {
 		return err
 	}
-	s.drop()
+	s.drop() // some systems do not rename over a file that is open
+	if err := s.dir.Rename(newFile, mainFile); err != nil {
+		return err
+	}
 	if _, err := s.openMain(); err != nil {
 		return err
 	}
@@ -97,9 +97,9 @@ func (s *Store) rewrite() error {
 	return nil
 }
 
-// recover puts the last snapshot in the place of a library with the given
+// restore puts the last snapshot in the place of a library with the given
 // damage, which it keeps aside. If that cannot be done, nothing is changed.
-func (s *Store) recover(damage error) error {
+func (s *Store) restore(damage error) error {
 	info, err := os.Stat(s.dir.Path(goodFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w; there is no snapshot", damage)

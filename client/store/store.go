@@ -120,7 +120,7 @@ func (s *Store) load() error {
 	}
 	oneRoot, err := s.openMain()
 	if errors.Is(err, ErrDamaged) {
-		return s.recover(err)
+		return s.restore(err)
 	}
 	if err == nil && oneRoot {
 		s.recovered = &Recovery{Damage: damaged("one of its two roots")}
@@ -137,7 +137,7 @@ func (s *Store) begin() error {
 			return err
 		}
 		if there {
-			return s.recover(damaged("%s is gone", mainFile))
+			return s.restore(damaged("%s is gone", mainFile))
 		}
 	}
 	err := s.build(newFile, func(db *bolt.DB) error {

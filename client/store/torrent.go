@@ -1,11 +1,9 @@
 package store
 
 import (
-	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -176,123 +174,4 @@ func network(name string) (anon.Network, error) {
 		return 0, damaged("%v", err)
 	}
 	return n, nil
-}
-
-// Torrents returns the whole library, by place in the queue.
-func (s *Store) Torrents() ([]Torrent, error) {
-	var all []Torrent
-	err := s.view(func(t *txn) error {
-		all = nil
-		return t.each(torrents, func(raw []byte) error {
-			var e stored
-			if err := decode(raw, &e); err != nil {
-				return err
-			}
-			one, err := e.torrent()
-			all = append(all, one)
-			return err
-		})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read torrents: %w", err)
-	}
-	slices.SortFunc(all, func(a, b Torrent) int {
-		ia, ib := a.ID(), b.ID()
-		return cmp.Or(cmp.Compare(a.Queue, b.Queue), slices.Compare(ia[:], ib[:]))
-	})
-	return all, nil
-}
-
-// Put adds torrents or replaces those with the same ID, all or none.
-// ErrInvalid: one of them cannot be.
-func (s *Store) Put(ts ...Torrent) error {
-	for _, one := range ts {
-		if err := one.check(); err != nil {
-			return fmt.Errorf("save torrent: %w", err)
-		}
-	}
-	err := s.update(func(t *txn) error {
-		for _, one := range ts {
-			if err := t.putJSON(torrents, one.ID().String(), one.encode()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("save torrent: %w", err)
-	}
-	return nil
-}
-
-// Delete forgets a torrent and all that belongs to it: metadata, resume state
-// and the identities it owns. Its totals are added to those of Past. Nothing
-// to forget is no error.
-func (s *Store) Delete(id ID) error {
-	err := s.update(func(t *txn) error {
-		if err := t.bury(id); err != nil {
-			return err
-		}
-		for _, k := range []kind{torrents, infos, layers, resumes, totals, identities} {
-			if err := t.del(k, id.String()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("forget torrent: %w", err)
-	}
-	return nil
-}
-
-// Limits of what is kept for one torrent, in bytes.
-const (
-	MaxInfo   = 16 << 20 // info dictionary
-	MaxLayers = 64 << 20 // piece layers
-)
-
-// SaveMetadata keeps a torrent's info dictionary and, for v2, its piece layers
-// (BEP 52), both bencoded; nil layers are none. They are written once and not
-// again with the torrent. No such torrent is fs.ErrNotExist. The caller keeps
-// the slices.
-func (s *Store) SaveMetadata(id ID, info, piecesOf []byte) error {
-	if len(info) == 0 || len(info) > MaxInfo || len(piecesOf) > MaxLayers {
-		return fmt.Errorf("save metadata: %w: %d and %d bytes", ErrInvalid, len(info), len(piecesOf))
-	}
-	err := s.update(func(t *txn) error {
-		if !t.has(torrents, id.String()) {
-			return fs.ErrNotExist
-		}
-		if err := t.put(infos, id.String(), info); err != nil {
-			return err
-		}
-		if piecesOf == nil {
-			return t.del(layers, id.String())
-		}
-		return t.put(layers, id.String(), piecesOf)
-	})
-	if err != nil {
-		return fmt.Errorf("save metadata: %w", err)
-	}
-	return nil
-}
-
-// Metadata returns what SaveMetadata kept; the caller owns it, and checks it
-// against the info hash. None is fs.ErrNotExist.
-func (s *Store) Metadata(id ID) (info, piecesOf []byte, err error) {
-	err = s.view(func(t *txn) (err error) {
-		if info, err = t.get(infos, id.String()); err != nil {
-			return err
-		}
-		piecesOf, err = t.get(layers, id.String())
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("read metadata: %w", err)
-	}
-	return info, piecesOf, nil
 }
