@@ -17,7 +17,7 @@ import (
 	"sotto/anon/vault"
 )
 
-var flips = flag.Int("store.flips", 200, "how many damaged libraries are opened")
+var flips = flag.Int("store.flips", 120, "how many damaged libraries are opened")
 
 // worn is a library with some history: a snapshot of an early state, branches,
 // long values, free pages. It knows its last states.
@@ -166,7 +166,8 @@ func TestTruncated(t *testing.T) {
 	}
 	for n := 0; n <= last; n += pageSize {
 		for _, cut := range []int{n - 1, n, n + 1} {
-			if cut < 0 || cut >= last {
+			// Pages after the first few by one cut only: the walk below has them all.
+			if cut < 0 || cut >= last || n > 8*pageSize && cut != n-1 {
 				continue
 			}
 			// Free pages at the end may go without loss, or take the roots' word
