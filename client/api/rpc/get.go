@@ -104,7 +104,21 @@ func (c columns) row(r *Responder, t *Torrent) named {
 
 // plain makes a text of strangers safe for the terminals and pages of remotes:
 // nothing in it steers them.
-func plain(s string, max int) string { return metainfo.Printable(s, max) }
+func plain(s string, max int) string {
+	if len(s) <= max && isPrintableASCII(s) { // nearly always, and asked a lot
+		return s
+	}
+	return metainfo.Printable(s, max)
+}
+
+func isPrintableASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
 
 func plainAll(list []string) []string {
 	out := make([]string, 0, len(list))
