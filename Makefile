@@ -53,7 +53,7 @@ torture:
 	$(GO) test -count=1 -timeout 60m -v -run 'TestKilledAtAnyInstant|TestFlippedBits' ./client/store -store.kills 1000 -store.flips 5000
 
 install-deps:
-	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent python3-transmissionrpc strace gcc libc6-dev git
+	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent python3-transmissionrpc chromium strace gcc libc6-dev git
 	command -v npm >/dev/null || sh testnet/install.sh nodejs npm
 	npm ci --ignore-scripts --no-audit --no-fund --prefix testnet/remote/testdata/node
 

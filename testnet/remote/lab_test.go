@@ -25,8 +25,8 @@ const (
 	magnet = "magnet:?xt=urn:btih:" + hash + "&dn=from+a+magnet"
 )
 
-// daemon is an API on 127.0.0.1 with a library in memory.
-type daemon struct {
+// target is an API on 127.0.0.1 with a library in memory.
+type target struct {
 	lib   *rpctest.Library
 	root  string // the download folder
 	addr  string
@@ -34,17 +34,21 @@ type daemon struct {
 	file  string // a torrent file with three files of rpctest.Size
 }
 
-func start(t *testing.T) *daemon {
+func start(t *testing.T, change ...func(*api.Config)) *target {
 	t.Helper()
-	d := &daemon{root: t.TempDir(), file: filepath.Join(t.TempDir(), "album.torrent")}
+	d := &target{root: t.TempDir(), file: filepath.Join(t.TempDir(), "album.torrent")}
 	require.NoError(t, os.WriteFile(d.file, rpctest.Torrent("album", "one", "two", "three"), 0o600))
 	d.lib = rpctest.New(d.root)
 	token := api.NewToken()
 	d.token = token.Reveal()
-	s, err := api.New(api.Config{
+	c := api.Config{
 		RPC:   rpc.Config{Library: d.lib, Folders: []string{d.root}, Version: "0.1"},
 		Token: token,
-	})
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	s, err := api.New(c)
 	require.NoError(t, err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -62,7 +66,7 @@ func start(t *testing.T) *daemon {
 }
 
 // torrent returns the one of that id as the library has it.
-func (d *daemon) torrent(t *testing.T, id int64) rpc.Torrent {
+func (d *target) torrent(t *testing.T, id int64) rpc.Torrent {
 	t.Helper()
 	list, err := d.lib.Torrents(t.Context(), rpc.Which{IDs: []int64{id}}, rpc.Files|rpc.Trackers)
 	require.NoError(t, err)
@@ -70,7 +74,7 @@ func (d *daemon) torrent(t *testing.T, id int64) rpc.Torrent {
 	return list[0]
 }
 
-func (d *daemon) settings(t *testing.T) rpc.Settings {
+func (d *target) settings(t *testing.T) rpc.Settings {
 	t.Helper()
 	s, err := d.lib.Settings(t.Context())
 	require.NoError(t, err)
