@@ -246,6 +246,31 @@ func TestBrokerKilled(t *testing.T) {
 	require.NoError(t, e.Close())
 }
 
+// A broker that stands still is waited for as long as each caller likes, and
+// goes on where it was.
+func TestBrokerStopped(t *testing.T) {
+	l := listenTCP(t)
+	c, cmd := startProcess(t, l.Addr().String())
+	e, err := c.Transports()[0].Open(t.Context(), identity())
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
+	var status syscall.WaitStatus
+	_, err = syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+	require.NoError(t, err)
+	require.True(t, status.Stopped())
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_, err = e.Dial(ctx, there)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	require.NoError(t, cmd.Process.Signal(syscall.SIGCONT))
+	engine, err := e.Dial(t.Context(), there)
+	require.NoError(t, err)
+	require.NoError(t, engine.Close())
+	require.NoError(t, e.Close())
+}
+
 // BenchmarkRelay moves bytes between this process and a TCP connection of this
 // machine: through a broker in a process of its own, whose CPU time is
 // reported, and without one. Up is from the engine to the network; a round is
