@@ -194,6 +194,9 @@ func (s *server) openIdentity(ctx context.Context, t transport.Transport, m mess
 	}
 	s.mu.Lock()
 	if err = ctx.Err(); err == nil {
+		err = s.ctx.Err() // which ends a moment before ctx does
+	}
+	if err == nil {
 		s.last++
 		rep.Number = s.last
 		s.open[s.last] = &presence{ep, n}

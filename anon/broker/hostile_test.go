@@ -211,6 +211,22 @@ func TestRefusalsAreAnswers(t *testing.T) {
 	require.NoError(t, within(t, r.served))
 }
 
+// An identity that opens or closes while the engine hangs up is closed once,
+// whichever is first.
+func TestHangupWhileOpening(t *testing.T) {
+	for range 1000 {
+		f, opened := newFake(), make(chan struct{}, 1)
+		f.open = func(context.Context, anon.Identity) error { opened <- struct{}{}; return nil }
+		r := startRaw(t, f, Options{Requests: 1}).hello(t)
+		require.NoError(t, r.send(encoded(ask(verbOpen, 1, 0))))
+		runtime.Gosched()
+		r.send(encoded(ask(verbClose, 2, 1))) // too early, it is the close of nothing
+		r.Close()
+		within(t, r.served)
+		require.Len(t, f.closed, len(opened))
+	}
+}
+
 // An engine that asks and does not read costs the broker a bounded number of
 // goroutines, and its end is noticed.
 func TestDeafEngineIsBounded(t *testing.T) {

@@ -216,12 +216,9 @@ func (s *server) take(m message) error {
 		return err
 	}
 	// There is room for twice what may be pending. When it is taken, the rest
-	// are sending to an engine that does not read, and its end frees them.
-	select {
-	case s.workers <- struct{}{}:
-	case <-s.ctx.Done():
-		return s.ctx.Err()
-	}
+	// are sending to an engine that does not read, and its end frees them. An
+	// admitted request is never dropped: a close has nobody else to do it.
+	s.workers <- struct{}{}
 	s.wg.Go(func() { s.handle(ctx, m, p) })
 	return nil
 }
@@ -233,6 +230,8 @@ func (s *server) admit(m message) (context.Context, *presence, error) {
 	defer s.mu.Unlock()
 	cancel, p := s.pending[m.ID], s.open[m.Number]
 	switch {
+	case s.ctx.Err() != nil: // closeAll has the endpoints now
+		return nil, nil, s.ctx.Err()
 	case m.Verb == verbCancel:
 		if cancel != nil { // else the reply is on its way
 			cancel()
