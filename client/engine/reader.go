@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"sotto/client/engine/disk"
 )
 
 // MaxReaders is how many readers a torrent has at a time.
@@ -69,7 +71,7 @@ func (o *owner) newReader(ctx context.Context, file int) (*Reader, error) {
 		return nil, ErrNoInfo
 	case file < 0 || file >= len(c.files) || c.files[file].Pad:
 		return nil, ErrNoFile
-	case o.priorities[file] == Skip && !c.data.Files()[file].Done:
+	case o.priorities[file] == Skip && !c.whole(c.files[file]):
 		return nil, ErrSkipped
 	case len(o.readers) >= MaxReaders:
 		return nil, ErrReaders
@@ -83,6 +85,17 @@ func (o *owner) newReader(ctx context.Context, file int) (*Reader, error) {
 	o.readers = append(o.readers, r)
 	o.hasten(time.Now())
 	return r, nil
+}
+
+// whole reports whether every piece of a file is good.
+func (c *content) whole(f disk.File) bool {
+	first, end := c.span(f)
+	for piece := first; piece < end; piece++ {
+		if _, good := c.data.State(piece); !good {
+			return false
+		}
+	}
+	return true
 }
 
 // Read returns at least one byte, io.EOF behind the end of the file, or why it
