@@ -29,6 +29,7 @@ type exchange struct {
 	c        net.Conn
 	in       *bufio.Reader
 	infoHash [20]byte
+	others   [][20]byte // that the peer may mean as well
 	prime    *big.Int
 	private  *big.Int
 	secret   [keySize]byte
@@ -109,6 +110,17 @@ func (e *exchange) marks() (sync, torrent [sha1.Size]byte) {
 		torrent[i] ^= b
 	}
 	return digest("req1", e.secret[:]), torrent
+}
+
+// means finds out which of our torrent's names the peer goes by.
+func (e *exchange) means(named [sha1.Size]byte) bool {
+	for _, h := range append([][20]byte{e.infoHash}, e.others...) {
+		e.infoHash = h
+		if _, torrent := e.marks(); torrent == named {
+			return true
+		}
+	}
+	return false
 }
 
 // cipher returns the key stream of one direction: "keyA" is the dialer's,
@@ -209,7 +221,7 @@ func (e *exchange) accept(policy profile.Encryption) (net.Conn, error) {
 	if err := e.sendKey(); err != nil {
 		return nil, err
 	}
-	sync, torrent := e.marks()
+	sync, _ := e.marks()
 	if err := e.find(sync[:]); err != nil {
 		return nil, err
 	}
@@ -217,7 +229,7 @@ func (e *exchange) accept(policy profile.Encryption) (net.Conn, error) {
 	if _, err := io.ReadFull(e.in, named[:]); err != nil {
 		return nil, fmt.Errorf("read torrent: %w", err)
 	}
-	if named != torrent {
+	if !e.means(named) {
 		return nil, &Error{"peer wants another torrent"}
 	}
 	encrypt, decrypt := e.cipher("keyB"), e.cipher("keyA")

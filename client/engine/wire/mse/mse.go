@@ -15,6 +15,7 @@ package mse
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 
@@ -76,11 +77,16 @@ func Dial(c net.Conn, policy profile.Encryption, infoHash [20]byte, first []byte
 // with an *Error by a policy of Required, and otherwise returned unchanged. The
 // rest is as for Dial; RC4 is chosen wherever it is offered.
 //
-// Nothing is written to a peer that does not know infoHash but 96 to 608
-// random bytes, and nothing at all to one that sends fewer than 96.
-func Accept(c net.Conn, policy profile.Encryption, infoHash [20]byte) (net.Conn, error) {
+// infoHashes, at least one, are the names by which the peer may know the torrent
+// (BEP 52 gives a hybrid two). Nothing is written to a peer that knows none of
+// them but 96 to 608 random bytes, and nothing at all to one that sends fewer
+// than 96.
+func Accept(c net.Conn, policy profile.Encryption, infoHashes ...[20]byte) (net.Conn, error) {
 	if policy > profile.Accept {
 		return nil, fmt.Errorf("encrypt stream: policy %d is none", policy)
+	}
+	if len(infoHashes) == 0 {
+		return nil, errors.New("encrypt stream: no info hash")
 	}
 	in := bufio.NewReaderSize(c, readSize)
 	start, err := in.Peek(len(wire.Greeting))
@@ -93,10 +99,10 @@ func Accept(c net.Conn, policy profile.Encryption, infoHash [20]byte) (net.Conn,
 		}
 		return &conn{Conn: c, in: in}, nil
 	}
-	e, err := newExchange(c, infoHash)
+	e, err := newExchange(c, infoHashes[0])
 	if err != nil {
 		return nil, err
 	}
-	e.in = in
+	e.in, e.others = in, infoHashes[1:]
 	return e.accept(policy)
 }

@@ -166,6 +166,37 @@ func TestUnknownPolicy(t *testing.T) {
 	require.Error(t, err)
 }
 
+// A torrent with two names is found by either, and by no third.
+func TestEitherName(t *testing.T) {
+	one, two := [20]byte{1}, [20]byte{2}
+	for _, named := range [][20]byte{one, two, {3}} {
+		dialer, acceptor, done := pair(t)
+		accepted := make(chan error, 1)
+		go func() {
+			c, err := mse.Accept(acceptor, profile.Required, one, two)
+			if err == nil {
+				b := make([]byte, 5)
+				if _, err = io.ReadFull(c, b); err == nil && string(b) != "hello" {
+					err = errors.New("other words")
+				}
+			}
+			acceptor.Close()
+			accepted <- err
+		}()
+		_, err := mse.Dial(dialer, profile.Required, named, []byte("hello"))
+		if named == one || named == two {
+			require.NoError(t, err)
+			require.NoError(t, <-accepted)
+		} else {
+			require.Error(t, err)
+			require.ErrorIs(t, <-accepted, anon.ErrProtocol)
+		}
+		done()
+	}
+	_, err := mse.Accept(nil, profile.Required)
+	require.Error(t, err)
+}
+
 // A dialer that names another torrent than ours learns nothing but random
 // bytes.
 func TestWrongTorrent(t *testing.T) {
