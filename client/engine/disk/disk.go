@@ -60,7 +60,8 @@ type Data struct {
 	opts  Options
 	root  *os.Root // nil with Options.Base
 	from  source   // root, or what Options.Base names
-	total int64
+	total int64    // of the byte range, gaps included
+	bytes int64    // of the files
 	files []*file
 	edges edges
 
@@ -115,7 +116,7 @@ type file struct {
 
 // Progress is what is known of the pieces now.
 type Progress struct {
-	Total, Verified int64 // bytes
+	Total, Verified int64 // bytes of files
 	// Wanted and WantedVerified are those of the files that are wanted.
 	Wanted, WantedVerified int64
 	Pieces                 int
@@ -142,6 +143,7 @@ func Open(o Options) (*Data, error) {
 		}
 		d.files = append(d.files, &file{File: f, path: paths[i]})
 		d.total = f.Offset + f.Length
+		d.bytes += f.Length
 	}
 	if d.total > 0 && o.PieceLength < 1 {
 		return nil, errors.New("piece length below one byte")
@@ -240,7 +242,7 @@ func (d *Data) Progress() Progress {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := Progress{
-		Total: d.total, Verified: d.verified,
+		Total: d.bytes, Verified: d.verified,
 		Pieces: len(d.pieces), Known: d.known, Good: d.good, Done: d.pending == 0,
 	}
 	for _, f := range d.files {

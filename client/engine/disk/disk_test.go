@@ -353,3 +353,20 @@ func TestPaddingHasNoFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, names, 2)
 }
+
+// Bytes that are no file's count nowhere (BEP 52 has such gaps).
+func TestGapsAreNotCounted(t *testing.T) {
+	d, err := Open(Options{Dir: t.TempDir(), PieceLength: 4, Files: []File{
+		{Path: []string{"a"}, Length: 3}, {Path: []string{"b"}, Length: 5, Offset: 4},
+	}})
+	require.NoError(t, err)
+	defer d.Close()
+	require.EqualValues(t, 8, d.Progress().Total)
+	for i, bytes := range []string{"abc", "defg", "h"} {
+		_, err = d.WriteAt([]byte(bytes), int64(4*i))
+		require.NoError(t, err)
+		require.NoError(t, d.Mark(i, true))
+	}
+	<-d.Done()
+	require.EqualValues(t, 8, d.Progress().Verified)
+}
