@@ -118,3 +118,17 @@ func (p *Picker) Distrust(id Peer) {
 		}
 	}
 }
+
+// Senders returns who sent a piece that is complete and not settled, each once.
+func (p *Picker) Senders(i uint32) []Peer {
+	o := p.open[i]
+	if o == nil || o.got < len(o.blocks) {
+		return nil
+	}
+	senders := make([]Peer, len(o.blocks))
+	for k, b := range o.blocks {
+		senders[k] = b.sender
+	}
+	slices.Sort(senders)
+	return slices.Compact(senders)
+}

@@ -152,3 +152,18 @@ func TestVerifiedFromElsewhereVoidsRequests(t *testing.T) {
 	require.Equal(t, Duplicate, p.Receive(1, b).Verdict)
 	require.Equal(t, 1, p.Missing())
 }
+
+// A bad block of a complete piece is taken back alone (BEP 52).
+func TestSendersAndTheirBlocks(t *testing.T) {
+	p, _ := spoilt(t)
+	require.Equal(t, []Peer{1, 2, 3}, p.Senders(0))
+	guilty, ok := p.Drop(Block{0, BlockSize, BlockSize})
+	require.True(t, ok)
+	require.Equal(t, Peer(2), guilty)
+	require.Nil(t, p.Senders(0), "it is not complete any more")
+	require.Nil(t, p.Senders(7))
+	p.Distrust(guilty)
+	require.Equal(t, []uint32{0}, fetch(p, 3, 1))
+	require.Equal(t, []Peer{1, 3}, p.Senders(0))
+	require.Empty(t, p.Verify(0, nil).Guilty)
+}
