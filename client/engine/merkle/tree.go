@@ -41,6 +41,17 @@ func NewTree(s Shape, root Hash, layer []byte) (*Tree, error) {
 	return t, nil
 }
 
+// Root returns the root above a piece layer, the hashes of all pieces one after
+// the other, of which the caller has as many as the shape, to make a torrent.
+// It proves nothing: a stranger's layer is checked by NewTree.
+func Root(s Shape, layer []byte) Hash {
+	var st stack
+	for ; len(layer) > 0; layer = layer[HashSize:] {
+		st.push(Hash(layer[:HashSize]))
+	}
+	return st.root(s.height-s.pieceHeight, pad(s.pieceHeight))
+}
+
 // grow adds the given number of layers above the last one; filler is what its
 // padding nodes are.
 func grow(layers [][]Hash, more int, filler Hash) [][]Hash {
