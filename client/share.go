@@ -30,15 +30,11 @@ func (c *Client) Share(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("share: %w", err)
 	}
-	raw, err := metainfo.Build(ctx, path, metainfo.BuildOptions{
+	link, err := metainfo.Build(ctx, path, metainfo.BuildOptions{
 		Progress: func(done, total int64) { c.report(Hashing{done, total}) },
 	})
 	if err != nil {
 		return ended(ctx, err)
-	}
-	link, err := metainfo.FromInfo(raw)
-	if err != nil {
-		return err
 	}
 	swarms, err := c.host(ctx, link, real)
 	defer func() {

@@ -52,9 +52,7 @@ func (w *world) web(h http.Handler) anon.Addr {
 // torrentOf is a torrent file of path with these web seeds, and nothing else
 // to ask.
 func torrentOf(t *testing.T, path string, urls ...string) *metainfo.Link {
-	raw, err := metainfo.Build(t.Context(), path, metainfo.BuildOptions{})
-	require.NoError(t, err)
-	link, err := metainfo.FromInfo(raw)
+	link, err := metainfo.Build(t.Context(), path, metainfo.BuildOptions{})
 	require.NoError(t, err)
 	for _, u := range urls {
 		s, err := metainfo.ParseWebSeed(u)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha1"
 	"fmt"
 	"io"
 	"net"
@@ -16,7 +15,6 @@ import (
 	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/engine/wire"
-	"sotto/client/metainfo"
 	"sotto/transport"
 	"sotto/transport/memory"
 )
@@ -277,12 +275,4 @@ func TestFirstWordsAreOneWrite(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A torrent without a v1 part is refused clearly.
-func TestV2OnlyIsRefused(t *testing.T) {
-	info := []byte("d9:file treed1:ad0:d6:lengthi4e11:pieces root32:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxeee12:meta versioni2e4:name1:a12:piece lengthi16384ee")
-	s := sample{info: info, hash: sha1.Sum(info)}
-	get := start(t, s.options(t, open(t, memory.New(memory.Options{})), t.TempDir()))
-	require.ErrorIs(t, endsWith(t, get), metainfo.ErrV2Only)
 }

@@ -13,8 +13,40 @@ import (
 	"syscall"
 )
 
+// Format is which parts a torrent has: who can fetch it.
+type Format uint8
+
+const (
+	// FormatV1 is for everybody: what every client reads (BEP 3).
+	FormatV1 Format = iota
+	// FormatHybrid has both parts. Who reads v1 only sees padding files.
+	FormatHybrid
+	// FormatV2 is for clients of BEP 52 only.
+	FormatV2
+)
+
+var formats = [...]string{FormatV1: "v1", FormatHybrid: "hybrid", FormatV2: "v2"}
+
+// String returns the name that ParseFormat reads.
+func (f Format) String() string {
+	if int(f) < len(formats) {
+		return formats[f]
+	}
+	return fmt.Sprintf("format %d", uint8(f))
+}
+
+// ParseFormat reads "v1", "hybrid" or "v2".
+func ParseFormat(s string) (Format, error) {
+	if i := slices.Index(formats[:], s); i >= 0 {
+		return Format(i), nil
+	}
+	return 0, fmt.Errorf("%q is no format: v1, hybrid or v2", Printable(s, maxText))
+}
+
 // BuildOptions says how to make a torrent. The zero value is a good choice.
 type BuildOptions struct {
+	// Format of the torrent; the zero one is v1.
+	Format Format
 	// Name of the torrent; "" takes the last part of the path. It is told to
 	// everybody.
 	Name string
@@ -28,32 +60,51 @@ type BuildOptions struct {
 	Progress func(done, total int64)
 }
 
-// Build hashes a file, or a folder with all that is in it, and returns an info
-// dictionary that depends on the names and bytes and on nothing else: not on
-// times, owners, modes, where it lies or in which order it is read. Empty
-// folders are left out.
+// Build hashes a file, or a folder with all that is in it, once, and returns a
+// Link without trackers and peers, with the info dictionary and the piece
+// layers if it has any. They depend on the names and bytes and on nothing else:
+// not on times, owners, modes, where it lies or in which order it is read.
+// Empty folders are left out.
 //
 // It refuses what it could not share whole: symbolic links below root (root
 // itself may be one) and special files, names that ParseInfo would refuse, no
 // data at all, and files that change while they are read. Errors name the file
 // relative to root; after ctx is done the error wraps ctx.Err().
-func Build(ctx context.Context, root string, o BuildOptions) ([]byte, error) {
-	s, err := openSource(root, o)
+func Build(ctx context.Context, root string, o BuildOptions) (*Link, error) {
+	link, err := makeLink(ctx, root, o)
 	if err != nil {
 		return nil, fmt.Errorf("build torrent: %w", err)
+	}
+	return link, nil
+}
+
+func makeLink(ctx context.Context, root string, o BuildOptions) (*Link, error) {
+	if o.Format > FormatV2 {
+		return nil, fmt.Errorf("%v is none", o.Format)
+	}
+	s, err := openSource(root, o)
+	if err != nil {
+		return nil, err
 	}
 	defer s.close()
 	if err := s.collect(ctx); err != nil {
-		return nil, fmt.Errorf("build torrent: %w", err)
+		return nil, err
 	}
-	info, err := s.hash(ctx, o)
+	if o.Format == FormatV2 && s.only == "" && len(s.files) == 1 && !strings.Contains(s.files[0].path, "/") {
+		return nil, errors.New("v2 cannot tell a folder with one file from the file: share the file")
+	}
+	h, err := s.hash(ctx, o)
 	if err != nil {
-		return nil, fmt.Errorf("build torrent: %w", err)
+		return nil, err
 	}
-	if _, err := parseInfo(info); err != nil { // nothing leaves that others would refuse
-		return nil, fmt.Errorf("build torrent: %w", err)
+	link, err := FromInfo(s.encode(h, o))
+	if err != nil { // nothing leaves that others would refuse
+		return nil, err
 	}
-	return info, nil
+	if o.Format != FormatV1 {
+		link.Layers = EncodeLayers(h.trees)
+	}
+	return link, nil
 }
 
 // source is what gets shared: one file, or a folder. All access to a folder

@@ -29,11 +29,11 @@ func tree(t testing.TB, name string, files map[string]string, order []string) st
 }
 
 func build(t testing.TB, root string, o BuildOptions) ([]byte, *Info) {
-	raw, err := Build(t.Context(), root, o)
+	link, err := Build(t.Context(), root, o)
 	require.NoError(t, err)
-	in, err := ParseInfo(raw, sha1.Sum(raw))
+	in, err := ParseInfo(link.Info, link.InfoHash)
 	require.NoError(t, err)
-	return raw, in
+	return link.Info, in
 }
 
 func TestBuildGolden(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sotto/client/bencode"
+	"sotto/client/engine/merkle"
 )
 
 // File is one file of a torrent.
@@ -19,6 +20,9 @@ type File struct {
 	Length int64
 	// Pad marks a file of zeros that only fills a piece (BEP 47).
 	Pad bool
+	// Root is the root of the file's hash tree (BEP 52): zero without a v2
+	// part, and for files that are empty or Pad.
+	Root merkle.Hash
 }
 
 func (in *Info) readFiles(d bencode.Value) error {

@@ -8,9 +8,6 @@ import (
 	"hash"
 	"io"
 	"os"
-	"strings"
-
-	"sotto/client/bencode"
 )
 
 const (
@@ -41,13 +38,13 @@ func pieceLength(asked, total int64) (int64, error) {
 	return n, nil
 }
 
-// hash reads all files and returns the info dictionary.
-func (s *source) hash(ctx context.Context, o BuildOptions) ([]byte, error) {
+// hash reads all files.
+func (s *source) hash(ctx context.Context, o BuildOptions) (*digests, error) {
 	length, err := pieceLength(o.PieceLength, s.total)
 	if err != nil {
 		return nil, err
 	}
-	p := &pieces{sum: sha1.New(), length: length, left: length}
+	h := newDigests(length, o.Format)
 	buf := make([]byte, readSize)
 	var done int64
 	progress := func(n int) {
@@ -56,15 +53,18 @@ func (s *source) hash(ctx context.Context, o BuildOptions) ([]byte, error) {
 			o.Progress(done, s.total)
 		}
 	}
-	for _, f := range s.files {
-		if err := s.hashFile(ctx, f, p, buf, progress); err != nil {
+	for i, f := range s.files {
+		if err := s.hashFile(ctx, f, h, buf, progress); err != nil {
+			return nil, fmt.Errorf("%s: %w", Printable(f.path, maxText), err)
+		}
+		if err := h.endFile(f.was.Size(), i == len(s.files)-1); err != nil {
 			return nil, fmt.Errorf("%s: %w", Printable(f.path, maxText), err)
 		}
 	}
-	return s.encode(length, p.finish(), o.Private), nil
+	return h, nil
 }
 
-func (s *source) hashFile(ctx context.Context, f sourceFile, p *pieces, buf []byte, progress func(int)) error {
+func (s *source) hashFile(ctx context.Context, f sourceFile, h *digests, buf []byte, progress func(int)) error {
 	// Without O_NONBLOCK a file that became a pipe would hold us here.
 	file, err := s.open(f.path)
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *source) hashFile(ctx context.Context, f sourceFile, p *pieces, buf []by
 		if left -= int64(n); left < 0 {
 			return errChanged
 		}
-		p.write(buf[:n])
+		h.write(buf[:n])
 		if n > 0 {
 			progress(n)
 		}
@@ -117,6 +117,8 @@ type pieces struct {
 	hashes []byte
 }
 
+func newPieces(length int64) *pieces { return &pieces{sum: sha1.New(), length: length, left: length} }
+
 func (p *pieces) write(b []byte) {
 	for len(b) > 0 {
 		n := min(int64(len(b)), p.left)
@@ -139,30 +141,4 @@ func (p *pieces) finish() []byte {
 		p.next()
 	}
 	return p.hashes
-}
-
-// encode writes the dictionary, whose keys ascend.
-func (s *source) encode(length int64, hashes []byte, private bool) []byte {
-	b := []byte{'d'}
-	if s.only != "" {
-		b = bencode.AppendInt(bencode.AppendString(b, "length"), s.total)
-	} else {
-		b = append(bencode.AppendString(b, "files"), 'l')
-		for _, f := range s.files {
-			b = bencode.AppendInt(bencode.AppendString(append(b, 'd'), "length"), f.was.Size())
-			b = append(bencode.AppendString(b, "path"), 'l')
-			for name := range strings.SplitSeq(f.path, "/") {
-				b = bencode.AppendString(b, name)
-			}
-			b = append(b, "ee"...)
-		}
-		b = append(b, 'e')
-	}
-	b = bencode.AppendString(bencode.AppendString(b, "name"), s.name)
-	b = bencode.AppendInt(bencode.AppendString(b, "piece length"), length)
-	b = bencode.AppendString(bencode.AppendString(b, "pieces"), hashes)
-	if private {
-		b = bencode.AppendInt(bencode.AppendString(b, "private"), 1)
-	}
-	return append(b, 'e')
 }

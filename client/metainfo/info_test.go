@@ -65,7 +65,7 @@ func TestParseInfoSingle(t *testing.T) {
 	in, err := parse(raw)
 	require.NoError(t, err)
 	require.Equal(t, &Info{
-		Hash: sha1.Sum([]byte(raw)), Name: "a.txt", PieceLength: 16384, Pieces: 1, Length: 5,
+		Hash: sha1.Sum([]byte(raw)), V1: true, Name: "a.txt", PieceLength: 16384, Pieces: 1, Length: 5,
 		Files: []File{{Path: "a.txt", Length: 5}},
 	}, in)
 }
@@ -76,8 +76,8 @@ func TestParseInfoMulti(t *testing.T) {
 		entry{path: ".pad/9", length: 9, attr: "p"}, entry{path: "e", length: 2}, entry{path: ".pad/9", length: 9, attr: "p"}))
 	require.NoError(t, err)
 	require.Equal(t, []File{
-		{"t/b/c", 16384, false}, {"t/a", 0, false}, {"t/b/d.txt", 1, false},
-		{"t/.pad/9", 9, true}, {"t/e", 2, false}, {"t/.pad/9", 9, true},
+		{Path: "t/b/c", Length: 16384}, {Path: "t/a", Length: 0}, {Path: "t/b/d.txt", Length: 1},
+		{Path: "t/.pad/9", Length: 9, Pad: true}, {Path: "t/e", Length: 2}, {Path: "t/.pad/9", Length: 9, Pad: true},
 	}, in.Files)
 	require.EqualValues(t, 16384+1+9+2+9, in.Length)
 	require.Equal(t, 2, in.Pieces)
@@ -324,10 +324,12 @@ func TestHybrid(t *testing.T) {
 		return s + "e"
 	}
 	good := list(entry{path: "a", length: 9}, entry{path: ".pad/16375", length: 16375, attr: "p"}, entry{path: "b/c", length: 7})
-	tree := dict(str("a"), leaf(9), str("b"), dict(str("c"), leaf(7)))
+	tree := dict(str("a"), leaf(9), str("b"), dict(str("c"), rooted(7, "s")))
 	in, err := parse(hybrid(tree, good))
 	require.NoError(t, err)
-	require.True(t, in.Hybrid)
+	require.True(t, in.V1 && in.V2)
+	require.Equal(t, [][20]byte{in.Hash, truncate(in.V2Hash)}, in.Names())
+	require.Equal(t, strings.Repeat("r", 32), string(in.Files[0].Root[:]))
 
 	one := dict(str("file tree"), dict(str("t"), leaf(5)), num("length", 5), num("meta version", 2), str("name"), str("t"), num("piece length", 16384), hashes(1))
 	_, err = parse(one)
@@ -335,25 +337,20 @@ func TestHybrid(t *testing.T) {
 
 	for name, raw := range map[string]string{
 		"no tree":             hybrid("le", good),
-		"another path":        hybrid(dict(str(".."), leaf(9), str("b"), dict(str("c"), leaf(7))), good),
-		"another length":      hybrid(dict(str("a"), leaf(8), str("b"), dict(str("c"), leaf(7))), good),
-		"a file more":         hybrid(dict(str("a"), leaf(9), str("b"), dict(str("c"), leaf(7)), str("x"), leaf(1)), good),
+		"another path":        hybrid(dict(str(".."), leaf(9), str("b"), dict(str("c"), rooted(7, "s"))), good),
+		"another length":      hybrid(dict(str("a"), leaf(8), str("b"), dict(str("c"), rooted(7, "s"))), good),
+		"a file more":         hybrid(dict(str("a"), leaf(9), str("b"), dict(str("c"), rooted(7, "s")), str("x"), leaf(1)), good),
 		"a file less":         hybrid(dict(str("a"), leaf(9)), good),
-		"file and folder":     hybrid(dict(str("a"), dict(str(""), dict(num("length", 9)), str("z"), leaf(1)), str("b"), dict(str("c"), leaf(7))), good),
-		"a leaf of no length": hybrid(dict(str("a"), dict(str(""), "de"), str("b"), dict(str("c"), leaf(7))), good),
+		"file and folder":     hybrid(dict(str("a"), dict(str(""), dict(num("length", 9)), str("z"), leaf(1)), str("b"), dict(str("c"), rooted(7, "s"))), good),
+		"a leaf of no length": hybrid(dict(str("a"), dict(str(""), "de"), str("b"), dict(str("c"), rooted(7, "s"))), good),
 		"not aligned":         hybrid(dict(str("a"), leaf(9), str("b"), leaf(16384)), list(entry{path: "a", length: 9}, entry{path: "b", length: 16384})),
 		"large for its files": hybrid(dict(str("a"), dict(str(""), dict(num("length", 9), str("pieces root"), str(strings.Repeat("r", 20_000)))),
-			str("b"), dict(str("c"), leaf(7))), good),
+			str("b"), dict(str("c"), rooted(7, "s"))), good),
 		"deep": hybrid(strings.Repeat("d1:a", 70)+leaf(9)+strings.Repeat("e", 70), good),
 	} {
 		_, err := parse(raw)
 		require.ErrorContains(t, err, "v1 and v2 parts", name)
 	}
-}
-
-func TestV2Only(t *testing.T) {
-	_, err := parse(dict(str("file tree"), dict(str("a"), leaf(9)), num("meta version", 2), str("name"), str("t"), num("piece length", 16384)))
-	require.ErrorIs(t, err, ErrV2Only)
 }
 
 // agrees checks that the engine's own reader finds the files that were checked.
@@ -385,15 +382,19 @@ func FuzzParseInfo(f *testing.F) {
 	f.Add([]byte(multi(entry{path: "b/c", length: 5}, entry{path: "B/C.", length: 3}, entry{path: ".pad/1", length: 1, attr: "p"})))
 	f.Add([]byte(dict(str("files"), "l", dict(num("length", 5), str("path"), "l1:ae", str("path.utf-8"), "l2:bce"), "e",
 		str("name"), str("t"), str("name.utf-8"), str("u"), num("piece length", 16384), hashes(1), num("private", 1))))
-	f.Add([]byte(hybrid(dict(str("a"), leaf(9), str("b"), dict(str("c"), leaf(7))), str("files")+"l"+
+	f.Add([]byte(hybrid(dict(str("a"), leaf(9), str("b"), dict(str("c"), rooted(7, "s"))), str("files")+"l"+
 		entry{path: "a", length: 9}.String()+entry{path: ".pad/16375", length: 16375, attr: "p"}.String()+entry{path: "b/c", length: 7}.String()+"e")))
+	f.Add([]byte(v2Only(dict(str("a"), leaf(9), str("b"), dict(str("c"), leaf(70_000))))))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		in, err := ParseInfo(raw, sha1.Sum(raw))
+		in, err := parseInfo(raw)
 		if err != nil {
 			var bad *Error
-			require.True(t, errors.As(err, &bad) || errors.Is(err, ErrV2Only))
+			require.True(t, errors.As(err, &bad))
 			return
 		}
+		again, err := ParseInfo(raw, in.Hash)
+		require.NoError(t, err)
+		require.Equal(t, in, again)
 		var total int64
 		seen := map[string]bool{}
 		for _, file := range in.Files {
@@ -404,8 +405,15 @@ func FuzzParseInfo(f *testing.F) {
 			total += file.Length
 		}
 		require.Equal(t, in.Length, total)
-		require.Equal(t, int64(in.Pieces), (total+in.PieceLength-1)/in.PieceLength)
-		agrees(t, raw, in)
+		if in.V1 {
+			require.Equal(t, int64(in.Pieces), (total+in.PieceLength-1)/in.PieceLength)
+		}
+		require.True(t, in.V1 || in.V2)
+		_, err = in.Trees(nil)
+		require.NoError(t, err)
+		if in.V1 {
+			agrees(t, raw, in)
+		}
 	})
 }
 

@@ -11,8 +11,7 @@ const magnetPrefix = "magnet:?"
 
 // ParseMagnet reads a magnet link (BEP 9). Trackers and peers outside our
 // networks, and everything else that will not be used, are no error but end up
-// in Ignored; the Link may be left with nobody to ask. Errors are *Error, or
-// ErrV2Only.
+// in Ignored; the Link may be left with nobody to ask. Errors are *Error.
 func ParseMagnet(s string) (*Link, error) {
 	if len(s) > MaxSize {
 		return nil, magnetError("too long")
@@ -27,12 +26,10 @@ func ParseMagnet(s string) (*Link, error) {
 		}
 	}
 	switch {
-	case !m.v1 && m.v2:
-		return nil, ErrV2Only
+	case !m.v1 && !m.v2:
+		return nil, magnetError("names no torrent: xt=urn:btih: or xt=urn:btmh: is missing")
 	case !m.v1:
-		return nil, magnetError("names no torrent: xt=urn:btih: is missing")
-	case m.v2:
-		m.link.ignore(KindV2, "", "the torrent is a hybrid: its v1 part is used")
+		m.link.InfoHash = truncate(m.link.V2Hash)
 	}
 	return m.link, nil
 }
@@ -94,7 +91,14 @@ func (m *magnet) topic(value string) error {
 	urn, hash := cutURN(value)
 	switch urn {
 	case "urn:btmh:":
-		m.v2 = true
+		h, ok := parseMultihash(hash)
+		if !ok {
+			return magnetError("the v2 info hash is not 1220 and 64 hex digits")
+		}
+		if m.v2 && h != m.link.V2Hash {
+			return magnetError("names two torrents")
+		}
+		m.v2, m.link.V2Hash = true, h
 	case "urn:btih:":
 		h, ok := parseHash(hash)
 		if !ok {
@@ -131,14 +135,36 @@ func parseHash(s string) (h [20]byte, ok bool) {
 	return h, h != [20]byte{}
 }
 
+// multihash is how a SHA-256 of 32 bytes starts as a multihash.
+const multihash = "1220"
+
+// parseMultihash reads the only multihash that BEP 52 has, in hex.
+func parseMultihash(s string) (h [32]byte, ok bool) {
+	digits, ok := strings.CutPrefix(s, multihash)
+	if !ok || len(digits) != 2*len(h) {
+		return h, false
+	}
+	if _, err := hex.Decode(h[:], []byte(digits)); err != nil {
+		return h, false
+	}
+	return h, truncate(h) != [20]byte{}
+}
+
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-// Magnet returns the magnet link of l: its hash, name, files, trackers, web
-// seeds and peers, and nothing else. ParseMagnet reads the same back. The text
-// is linkable.
+// Magnet returns the magnet link of l: its hash or hashes, name, files,
+// trackers, web seeds and peers, and nothing else. ParseMagnet reads the same
+// back. The text is linkable.
 func (l *Link) Magnet() string {
+	var topics []string
+	if l.V2Hash == ([32]byte{}) || l.InfoHash != truncate(l.V2Hash) {
+		topics = append(topics, "xt=urn:btih:"+hex.EncodeToString(l.InfoHash[:]))
+	}
+	if l.V2Hash != ([32]byte{}) {
+		topics = append(topics, "xt=urn:btmh:"+multihash+hex.EncodeToString(l.V2Hash[:]))
+	}
 	var b strings.Builder
-	b.WriteString(magnetPrefix + "xt=urn:btih:" + hex.EncodeToString(l.InfoHash[:]))
+	b.WriteString(magnetPrefix + strings.Join(topics, "&"))
 	if l.Name != "" {
 		b.WriteString("&dn=" + url.QueryEscape(l.Name))
 	}

@@ -49,6 +49,13 @@ func TestParseMagnetRefuses(t *testing.T) {
 		{"hash that is not base32", "magnet:?xt=urn:btih:" + strings.Repeat("1", 32), "neither 40 hex"},
 		{"zero hash", "magnet:?xt=urn:btih:" + strings.Repeat("0", 40), "neither 40 hex"},
 		{"bad escape in the hash", "magnet:?xt=urn%zz", "bad % escape"},
+		{"short v2 hash", "magnet:?" + btmh + strings.Repeat("a", 62), "1220 and 64 hex"},
+		{"long v2 hash", "magnet:?" + btmh + strings.Repeat("a", 66), "1220 and 64 hex"},
+		{"v2 hash of another kind", "magnet:?xt=urn:btmh:1114" + strings.Repeat("a", 40), "1220 and 64 hex"},
+		{"v2 hash that is not hex", "magnet:?" + btmh + strings.Repeat("g", 64), "1220 and 64 hex"},
+		{"zero v2 hash", "magnet:?" + btmh + strings.Repeat("0", 64), "1220 and 64 hex"},
+		{"bad v2 hash beside a good one", "magnet:?" + xt + "&" + btmh + "ab", "1220 and 64 hex"},
+		{"two v2 torrents", "magnet:?" + btmh + strings.Repeat("a", 64) + "&" + btmh + strings.Repeat("b", 64), "two torrents"},
 		{"two torrents", "magnet:?" + xt + "&xt=urn:btih:" + strings.Repeat("1", 40), "two torrents"},
 		{"too long", "magnet:?" + xt + "&dn=" + strings.Repeat("a", MaxSize), "too long"},
 	}
@@ -60,15 +67,23 @@ func TestParseMagnetRefuses(t *testing.T) {
 			require.Contains(t, bad.Problem, c.problem)
 		})
 	}
-	_, err := ParseMagnet("magnet:?xt=urn:btmh:1220" + strings.Repeat("ab", 32))
-	require.ErrorIs(t, err, ErrV2Only)
 }
 
-func TestHybridMagnetUsesV1(t *testing.T) {
-	l, err := ParseMagnet("magnet:?xt=urn:btmh:1220" + strings.Repeat("ab", 32) + "&" + xt)
+const btmh = "xt=urn:btmh:1220"
+
+func TestMagnetOfV2(t *testing.T) {
+	digits := strings.Repeat("ab", 32)
+	both, err := ParseMagnet("magnet:?" + btmh + digits + "&" + xt)
 	require.NoError(t, err)
-	require.Equal(t, hexHash, fmt.Sprintf("%x", l.InfoHash))
-	require.Equal(t, KindV2, l.Ignored[0].Kind)
+	require.Equal(t, hexHash, fmt.Sprintf("%x", both.InfoHash), "a hybrid goes by its v1 hash")
+	require.Equal(t, digits, fmt.Sprintf("%x", both.V2Hash))
+	require.Equal(t, "magnet:?"+xt+"&"+btmh+digits, both.Magnet())
+
+	only, err := ParseMagnet("magnet:?" + strings.ToUpper(btmh) + strings.ToUpper(digits) + "&" + btmh + digits)
+	require.NoError(t, err)
+	require.Equal(t, digits[:40], fmt.Sprintf("%x", only.InfoHash))
+	require.Equal(t, both.V2Hash, only.V2Hash)
+	require.Equal(t, "magnet:?"+btmh+digits, only.Magnet())
 }
 
 func TestHostileMagnet(t *testing.T) {
@@ -158,6 +173,13 @@ func TestMagnetWithManyTrackers(t *testing.T) {
 func drawLink(t *rapid.T) *Link {
 	l := &Link{InfoHash: [20]byte(rapid.SliceOfN(rapid.Byte(), 20, 20).Draw(t, "hash"))}
 	l.InfoHash[0] |= 1
+	if rapid.Bool().Draw(t, "v2") {
+		l.V2Hash = [32]byte(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "v2 hash"))
+		l.V2Hash[0] |= 1
+		if rapid.Bool().Draw(t, "v2 only") {
+			l.InfoHash = truncate(l.V2Hash)
+		}
+	}
 	l.Name = Printable(rapid.String().Draw(t, "name"), maxName)
 	key := rapid.Custom(func(t *rapid.T) [32]byte {
 		k := [32]byte(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "key"))
@@ -189,6 +211,7 @@ func TestMagnetRoundTrip(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want.Magnet(), got.Magnet())
 		require.Equal(t, want.InfoHash, got.InfoHash)
+		require.Equal(t, want.V2Hash, got.V2Hash)
 		require.Equal(t, want.Name, got.Name)
 		require.ElementsMatch(t, want.Peers, got.Peers)
 		require.ElementsMatch(t, want.Trackers, got.Trackers)
@@ -200,6 +223,7 @@ func FuzzParseMagnet(f *testing.F) {
 	for _, s := range []string{
 		"magnet:?" + xt + "&dn=x&tr=http://t.i2p/a&x.pe=" + onion.Reveal(),
 		"magnet:?xt=urn:btih:" + base32Sum + "&tr=http://127.1/&x.pe=1.2.3.4:5",
+		"magnet:?" + btmh + strings.Repeat("ab", 32) + "&" + xt,
 		"magnet:?xt.1=urn:btmh:1220ab&xt.2=urn:btih:" + hexHash + "&so=0&ws=x&xs=y",
 		"magnet:?" + xt + "&tr=http%3A%2F%2Fi2p%2F" + base64Text + "%2Fa",
 	} {
@@ -209,7 +233,7 @@ func FuzzParseMagnet(f *testing.F) {
 		l, err := ParseMagnet(s)
 		if err != nil {
 			var bad *Error
-			require.True(t, errors.As(err, &bad) || errors.Is(err, ErrV2Only))
+			require.True(t, errors.As(err, &bad))
 			return
 		}
 		checkLink(t, l)

@@ -30,9 +30,6 @@ const (
 	maxText    = 80   // runes of Ignored.Text
 )
 
-// ErrV2Only is the error for a torrent that has no BitTorrent v1 part.
-var ErrV2Only = errors.New("v2-only torrents are not supported yet")
-
 // ErrHash is the error for an info dictionary that is not the one asked for.
 var ErrHash = errors.New("the contents do not match the info hash")
 
@@ -53,13 +50,21 @@ func (e *Error) Error() string {
 // Link is what is known of a torrent before meeting anybody: which one it is,
 // and whom to ask. Every text in it is fit to print.
 type Link struct {
-	// InfoHash is the SHA-1 of the info dictionary.
+	// InfoHash is the torrent's name, for handshakes, trackers, records and
+	// locks: the SHA-1 of the info dictionary, or the first 20 bytes of V2Hash
+	// when that is all the link has.
 	InfoHash [20]byte
+	// V2Hash is the SHA-256 of the info dictionary (BEP 52); zero when the
+	// torrent has no v2 part or a magnet link does not tell.
+	V2Hash [32]byte
 	// Name is the display name, already Printable; "" when none was given.
 	Name string
 	// Info is the info dictionary as it stood in the torrent file; nil for a
 	// magnet link. Read it with ParseInfo.
 	Info []byte
+	// Layers are the hashes of the pieces of a torrent with a v2 part, as
+	// Info.Trees reads them and checked by it; nil when they are not known.
+	Layers []byte
 	// Private torrents take peers from their trackers only. A magnet link
 	// never says.
 	Private bool
@@ -93,8 +98,7 @@ const (
 	KindNode      Kind = "DHT node"        // nodes
 	KindUpdate    Kind = "update address"  // update-url
 	KindSelection Kind = "file selection"  // so= that cannot be read
-	KindV2        Kind = "v2 part"
-	KindParameter Kind = "parameter" // unreadable parts of a magnet link
+	KindParameter Kind = "parameter"       // unreadable parts of a magnet link
 )
 
 // Ignored is one thing that a link asks for and that will not happen.
@@ -104,7 +108,7 @@ type Ignored struct {
 	Why  string // in plain English
 }
 
-// FromInfo returns a Link for an info dictionary, such as Build makes, without
+// FromInfo returns a Link for an info dictionary, without
 // trackers and peers. It keeps info, which must not change any more. The errors
 // are those of ParseInfo.
 func FromInfo(info []byte) (*Link, error) {
@@ -120,11 +124,8 @@ func (l *Link) setInfo(raw []byte) error {
 	if err != nil {
 		return err
 	}
-	l.Info, l.InfoHash, l.Private = raw, info.Hash, info.Private
+	l.Info, l.InfoHash, l.V2Hash, l.Private = raw, info.Hash, info.V2Hash, info.Private
 	l.Name = Printable(info.Name, maxName)
-	if info.Hybrid {
-		l.ignore(KindV2, "", "the torrent is a hybrid: its v1 part is used")
-	}
 	return nil
 }
 

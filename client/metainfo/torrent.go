@@ -44,10 +44,10 @@ func readFile(path string) ([]byte, error) {
 
 func fileError(problem string) error { return &Error{In: "torrent file", Problem: problem} }
 
-// ParseTorrent reads a torrent file (BEP 3, 12, 19). Only the info dictionary,
-// announce, announce-list and url-list are used; what else would make a client contact
-// somebody ends up in Ignored. The Link keeps a part of b, which must not
-// change any more. Errors are *Error, or ErrV2Only.
+// ParseTorrent reads a torrent file (BEP 3, 12, 19, 52). Only the info
+// dictionary, the piece layers, announce, announce-list and url-list are used;
+// what else would make a client contact somebody ends up in Ignored. The Link
+// keeps a part of b, which must not change any more. Errors are *Error.
 func ParseTorrent(b []byte) (*Link, error) {
 	if len(b) > MaxSize {
 		return nil, fileError("larger than 16 MiB")
@@ -62,6 +62,9 @@ func ParseTorrent(b []byte) (*Link, error) {
 	}
 	l := &Link{}
 	if err := l.setInfo(info.Raw()); err != nil {
+		return nil, err
+	}
+	if err := l.readLayers(root.Get("piece layers")); err != nil {
 		return nil, err
 	}
 	if b, ok := root.Get("announce").Bytes(); ok {
@@ -122,8 +125,9 @@ func texts(v bencode.Value, f func(string)) {
 	}
 }
 
-// Torrent returns l as a torrent file: the info dictionary, the trackers and
-// the web seeds, and nothing that tells when, where or with what it was made. Each tracker is
+// Torrent returns l as a torrent file: the info dictionary with the piece
+// layers that are known, the trackers and the web seeds, and nothing that tells
+// when, where or with what it was made. Each tracker is
 // a tier of its own, in order. It returns nil when l has no Info.
 func (l *Link) Torrent() []byte {
 	if l.Info == nil {
@@ -146,6 +150,9 @@ func (l *Link) Torrent() []byte {
 	}
 	b = bencode.AppendString(b, "info")
 	b = append(b, l.Info...)
+	if l.Layers != nil {
+		b = append(bencode.AppendString(b, "piece layers"), l.Layers...)
+	}
 	if len(l.WebSeeds) > 0 {
 		b = bencode.AppendString(b, "url-list")
 		b = append(b, 'l')

@@ -156,7 +156,7 @@ func FuzzParseTorrent(f *testing.F) {
 		l, err := ParseTorrent(raw)
 		if err != nil {
 			var bad *Error
-			require.True(t, errors.As(err, &bad) || errors.Is(err, ErrV2Only))
+			require.True(t, errors.As(err, &bad))
 			return
 		}
 		checkLink(t, l)

@@ -30,11 +30,11 @@ func TestScripts(t *testing.T) {
 func hostileTorrent(t *testing.T, path string) error {
 	file := filepath.Join(t.TempDir(), "song.ogg")
 	require.NoError(t, os.WriteFile(file, []byte("la la la"), 0o600))
-	info, err := metainfo.Build(t.Context(), file, metainfo.BuildOptions{})
+	link, err := metainfo.Build(t.Context(), file, metainfo.BuildOptions{})
 	require.NoError(t, err)
 	text := "d8:announce28:udp://tracker.example:6969/a" + // keys in order
 		"13:announce-listll23:https://tracker.exampleel25:wss://tracker.example/annel19:http://2130706433/ael13:http://x.y/anee" +
-		"4:info" + string(info) +
+		"4:info" + string(link.Info) +
 		"5:nodesll9:127.0.0.1i6881eee" +
 		"8:url-list21:http://seed.example/ae"
 	return os.WriteFile(path, []byte(text), 0o600)

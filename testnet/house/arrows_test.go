@@ -39,7 +39,7 @@ var arrows = []arrow{
 	{"client/engine/webseed", []string{"anon", "anon/profile", "transport"}, nil, "asks web servers through an endpoint it was given, decides and verifies nothing"},
 	{"client/engine/disk", nil, []string{"golang.org/x/sys"}, "keeps bytes in files, knows nobody"},
 	{"client/engine", []string{"anon", "anon/profile", "transport", "client/bencode", "client/metainfo", "client/engine/..."}, []string{"golang.org/x/time/rate", "golang.org/x/sys"}, "owns one torrent; streams and addresses are given to it"},
-	{"client/metainfo", []string{"anon", "client/bencode"}, []string{"golang.org/x/text/unicode/norm"}, "reads foreign files, must not reach a network"},
+	{"client/metainfo", []string{"anon", "client/bencode", "client/engine/merkle"}, []string{"golang.org/x/text/unicode/norm"}, "reads foreign files, must not reach a network"},
 	{"client/bencode", nil, nil, "a decoder needs nothing"},
 	{"client/config", nil, []string{"github.com/pelletier/go-toml/v2"}, "reads a file, knows nobody"},
 	{"client/api/rpc/rpctest", []string{"client/api/rpc", "client/metainfo"}, nil, "a library in memory, for tests"},

@@ -94,7 +94,7 @@ func someInfo(t *testing.T) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "nobody-has-this")
 	require.NoError(t, os.WriteFile(path, make([]byte, 100_000), 0o644))
-	info, err := metainfo.Build(t.Context(), path, metainfo.BuildOptions{})
+	link, err := metainfo.Build(t.Context(), path, metainfo.BuildOptions{})
 	require.NoError(t, err)
-	return info
+	return link.Info
 }

@@ -92,7 +92,7 @@ func TestOnionWebseedBesideHostileOnes(t *testing.T) {
 	}))
 
 	var torrent map[string]bencode.Bytes
-	path := hostileTorrent(t, info)
+	path := hostileTorrent(t, info.Info)
 	raw, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.NoError(t, bencode.Unmarshal(raw, &torrent))
