@@ -24,6 +24,7 @@ type entry struct {
 	next   time.Time
 	banned bool // for as long as the torrent is open
 	seed   bool // had everything, or wanted no more, when last seen
+	other  bool // is to be dialled by the torrent's other name
 }
 
 // book remembers addresses and says which are worth a dial. The owner alone

@@ -29,9 +29,8 @@ func (o *owner) judge(raw []byte, d *draft) {
 	o.work("judge", func() {
 		v := verdict{draft: d}
 		if d != nil {
-			var right bool
-			raw, right = d.matches(o.opts.InfoHash)
-			v.wrong = !right
+			raw = d.join()
+			v.wrong = !o.opts.matches(raw)
 		}
 		if !v.wrong {
 			v.content, v.err = o.openContent(raw)
@@ -67,6 +66,10 @@ func (o *owner) openContent(raw []byte) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
+	trees, err := newForest(info, o.opts.Layers)
+	if err != nil {
+		return nil, fmt.Errorf("read metadata: %w", err)
+	}
 	files := layout(info)
 	data, err := disk.Open(disk.Options{
 		Dir: o.opts.Dir, Base: o.opts.Base, Files: files, PieceLength: info.PieceLength, Wanted: wanted(chosen),
@@ -75,14 +78,18 @@ func (o *owner) openContent(raw []byte) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &content{info: info, raw: raw, hashes: hashes, files: files, chosen: chosen, data: data}, nil
+	return &content{info: info, raw: raw, hashes: hashes, forest: trees, files: files, chosen: chosen, data: data}, nil
 }
 
-// layout gives files their places. Padding has a place and no file.
+// layout gives files their places. Padding has a place and no file. Without a
+// v1 part there is none, and every file begins a piece (BEP 52).
 func layout(info *metainfo.Info) []disk.File {
 	files := make([]disk.File, len(info.Files))
 	var at int64
 	for i, f := range info.Files {
+		if !info.V1 && f.Length > 0 {
+			at = (at + info.PieceLength - 1) / info.PieceLength * info.PieceLength
+		}
 		files[i] = disk.File{Length: f.Length, Offset: at, Pad: f.Pad}
 		if !f.Pad {
 			files[i].Path = strings.Split(f.Path, "/")
@@ -116,11 +123,19 @@ func (o *owner) believe(v verdict) {
 	o.info, o.data = v.content.raw, v.content.data
 	o.mu.Unlock()
 	close(o.ready)
+	o.names = namesIn(v.content.info, o.opts.InfoHash)
 	for _, p := range slices.Clone(o.peers) {
 		o.fit(p)
 	}
+	o.needLayers()
+}
+
+// verify has the disk checked, once there is what to check it by.
+func (o *owner) verify() {
+	close(o.layered)
+	c := o.content
 	o.work("check", func() {
-		err := o.check(o.ctx, v.content)
+		err := o.check(o.ctx, c)
 		select {
 		case o.checked <- err:
 		case <-o.ctx.Done():
@@ -147,6 +162,7 @@ func (o *owner) start(err error) {
 	}
 	o.picker, err = pick.New(pick.Options{
 		Pieces: c.info.Pieces, PieceLength: c.info.PieceLength, Length: c.info.Length,
+		Size:     func(i int) int64 { return int64(c.size(i)) },
 		Verified: func(i int) bool { return o.have.Get(i) },
 		Priority: o.level, Sequential: o.sequential,
 		MaxOpen: maxOpen, Rand: o.rand,

@@ -75,8 +75,9 @@ func (o *owner) arrive(c net.Conn) {
 		e.busy++
 	}
 	o.greeting++
+	names := o.names
 	o.work("greet", func() {
-		g := greeting{entry: e, addr: from, conn: c, inbound: true}
+		g := greeting{entry: e, addr: from, conn: c, inbound: true, names: names}
 		g.err = o.answer(&g)
 		o.report(g)
 	})
@@ -103,8 +104,11 @@ func (o *owner) dial(now time.Time) {
 		}
 		e.busy++
 		o.dialing++
+		g := greeting{entry: e, addr: e.addr, names: o.names, hash: o.names.own}
+		if e.other && !g.names.single {
+			g.hash = g.names.other
+		}
 		o.work("dial", func() {
-			g := greeting{entry: e, addr: e.addr}
 			g.err = o.call(&g)
 			o.leaked(g.err)
 			o.report(g)

@@ -153,7 +153,10 @@ func (o *owner) reuse(b []byte) {
 // settle takes in what became of a whole piece.
 func (o *owner) settle(k kept) {
 	if k.err != nil {
-		o.fail(k.err) // the disk has said so already
+		o.fail(k.err) // if it is the disk's it has said so already
+		return
+	}
+	if !k.good && o.inquire(k) {
 		return
 	}
 	o.reuse(k.data)
@@ -172,7 +175,13 @@ func (o *owner) settle(k kept) {
 		blame = o.picker.Fail(piece, k.digest)
 		o.log.Debug("a piece is bad", "guilty", len(blame.Guilty), "suspects", len(blame.Suspects))
 	}
-	for _, id := range blame.Guilty {
+	o.punish(blame.Guilty)
+	o.hungry = true
+}
+
+// punish bans peers that are proven to have sent wrong bytes.
+func (o *owner) punish(guilty []pick.Peer) {
+	for _, id := range guilty {
 		o.picker.Distrust(id)
 		if p := o.find(id); p != nil {
 			o.ban(p, errBad)
@@ -182,7 +191,6 @@ func (o *owner) settle(k kept) {
 			o.banPast(o.past[id])
 		}
 	}
-	o.hungry = true
 }
 
 // announce tells every peer of a piece that is on disk now. Those who have

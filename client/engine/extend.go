@@ -17,8 +17,7 @@ var (
 func (o *owner) firstWords(p *peer) []byte {
 	open := wire.Opening{Agreed: p.agreed, About: o.about()}
 	if p.inbound {
-		hello := o.hello()
-		open.Handshake = &hello
+		open.Handshake = &p.hello
 	}
 	if o.picker != nil {
 		open.Have, open.Pieces = o.have, o.content.info.Pieces

@@ -23,6 +23,8 @@ type greeting struct {
 	conn    net.Conn // nil after an error
 	stream  net.Conn // conn, or the cipher around it
 	hello   wire.Handshake
+	names   names
+	hash    [20]byte // by which we dialled, then the one both sides agreed on
 	err     error
 }
 
@@ -71,7 +73,7 @@ func (o *owner) callOnce(g *greeting, how profile.Encryption) (err error) {
 		return err
 	}
 	err = o.greet(g, func() (err error) {
-		g.stream, err = mse.Dial(g.conn, how, o.opts.InfoHash, wire.AppendHandshake(nil, o.hello()))
+		g.stream, err = mse.Dial(g.conn, how, g.hash, wire.AppendHandshake(nil, g.ours(o.peerID)))
 		if err != nil {
 			return err
 		}
@@ -87,7 +89,7 @@ func (o *owner) callOnce(g *greeting, how profile.Encryption) (err error) {
 // but for what encryption needs.
 func (o *owner) answer(g *greeting) error {
 	return o.greet(g, func() (err error) {
-		if g.stream, err = mse.Accept(g.conn, o.opts.Look.Encryption, o.opts.InfoHash); err != nil {
+		if g.stream, err = mse.Accept(g.conn, o.opts.Look.Encryption, g.names.all()...); err != nil {
 			return err
 		}
 		return o.readHello(g)
@@ -99,8 +101,12 @@ func (o *owner) readHello(g *greeting) (err error) {
 	if g.hello, err = wire.ReadHandshake(g.stream); err != nil {
 		return err
 	}
+	known := g.names.answers(g.hash, g.hello.InfoHash)
+	if g.hash = g.hello.InfoHash; g.inbound {
+		g.hash, known = g.names.answer(g.hello)
+	}
 	switch {
-	case g.hello.InfoHash != o.opts.InfoHash:
+	case !known:
 		return errHash
 	case g.hello.PeerID == o.peerID:
 		return errOurself
@@ -108,9 +114,7 @@ func (o *owner) readHello(g *greeting) (err error) {
 	return nil
 }
 
-// features are ours, the same for everybody on every network.
-const features = wire.Extensions | wire.Fast
-
-func (o *owner) hello() wire.Handshake {
-	return wire.Handshake{Features: features, InfoHash: o.opts.InfoHash, PeerID: o.peerID}
+// ours is our handshake.
+func (g *greeting) ours(id [20]byte) wire.Handshake {
+	return wire.Handshake{Features: g.names.features(), InfoHash: g.hash, PeerID: id}
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha1"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"sotto/client/engine/disk"
+	"sotto/client/engine/merkle"
 	"sotto/client/engine/pick"
 	"sotto/client/metainfo"
 )
@@ -21,22 +21,22 @@ import (
 type content struct {
 	info   *metainfo.Info
 	raw    []byte
-	hashes []byte // SHA-1 of each piece, in order
+	hashes []byte  // SHA-1 of each piece, in order; nil without a v1 part
+	forest *forest // nil without a v2 part
 	files  []disk.File
 	chosen []Priority // of the files, at first
 	data   *disk.Data
 }
 
 func (c *content) size(piece int) int {
+	if !c.info.V1 {
+		return c.forest.bytes(piece)
+	}
 	begin := int64(piece) * c.info.PieceLength
 	return int(min(c.info.PieceLength, c.info.Length-begin))
 }
 
 func (c *content) offset(piece int) int64 { return int64(piece) * c.info.PieceLength }
-
-func (c *content) right(piece int, sum [sha1.Size]byte) bool {
-	return [sha1.Size]byte(c.hashes[piece*sha1.Size:]) == sum
-}
 
 // keeping is a whole piece on its way to the disk. The keeper owns data until
 // it has reported, the owner again afterwards.
@@ -50,8 +50,9 @@ type keeping struct {
 type kept struct {
 	keeping
 	good   bool
-	digest []pick.Sum // of each block, if wanted or if the piece is bad
-	err    error      // of the disk; it has been reported
+	digest []pick.Sum    // of each block, if wanted or if the piece is bad
+	leaves []merkle.Hash // of a bad piece, where there is what to compare them with
+	err    error         // of the disk, which has been reported, or of the torrent
 }
 
 // workersFor says how many goroutines hash: hashing is all they share the
@@ -69,12 +70,18 @@ func (t *Torrent) keep(ctx context.Context, c *content, jobs <-chan keeping, out
 		case <-ctx.Done():
 			return
 		}
-		k := kept{keeping: job, good: c.right(job.piece, sha1.Sum(job.data))}
+		k := kept{keeping: job}
+		s := c.summer(job.piece)
+		s.Write(job.data)
+		k.good, k.err = s.right()
 		t.count.checked.Add(int64(len(job.data)))
 		if !k.good || job.sums {
 			k.digest = sums(job.data)
 		}
-		if k.good {
+		if !k.good && k.err == nil {
+			k.leaves = c.forest.leaves(job.piece, job.data)
+		}
+		if k.good && k.err == nil {
 			_, k.err = c.data.WriteAt(job.data, c.offset(job.piece))
 			if k.err == nil {
 				k.err = c.data.Mark(job.piece, true)
@@ -119,7 +126,7 @@ func (t *Torrent) check(ctx context.Context, c *content) error {
 }
 
 func (t *Torrent) checkPiece(c *content, piece int, buf []byte) error {
-	sum := sha1.New()
+	sum := c.summer(piece)
 	size := c.size(piece)
 	for at := 0; at < size; {
 		n := min(len(buf), size-at)
@@ -134,5 +141,9 @@ func (t *Torrent) checkPiece(c *content, piece int, buf []byte) error {
 			return err
 		}
 	}
-	return c.data.Mark(piece, c.right(piece, [sha1.Size]byte(sum.Sum(nil))))
+	good, err := sum.right()
+	if err != nil {
+		return err
+	}
+	return c.data.Mark(piece, good)
 }

@@ -71,6 +71,9 @@ func (o *owner) away(g greeting, now time.Time) {
 		o.conduct.TurnedAway++
 		return
 	}
+	if g.opened && g.entry != nil {
+		g.entry.other = !g.entry.other // it may not know the one we said
+	}
 	o.dial(now)
 }
 
@@ -139,7 +142,7 @@ func (o *owner) admit(g greeting, now time.Time) *peer {
 	o.lastID++
 	p := &peer{
 		id: o.lastID, entry: g.entry, addr: g.addr, inbound: g.inbound, conn: g.conn,
-		agreed: g.hello.Features & features, peerID: g.hello.PeerID,
+		agreed: g.names.agree(g.hello.Features, g.hash), peerID: g.hello.PeerID, hello: g.ours(o.peerID),
 		box: newOutbox(o.account), made: now, heard: now, choking: true,
 	}
 	p.box.wrote.Store(now.UnixNano())
@@ -214,6 +217,7 @@ func (o *owner) dropAs(p *peer, how result) {
 	if o.picker != nil {
 		o.picker.RemovePeer(p.id)
 	}
+	o.releaseHashes(p, now)
 	o.hungry, o.chokes = true, true
 	o.dial(now)
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"crypto/sha1"
 	"slices"
 	"time"
 
@@ -137,9 +136,4 @@ func (d *draft) clear() {
 	clear(d.from)
 	clear(d.asked)
 	d.left = len(d.pieces)
-}
-
-func (d *draft) matches(want [20]byte) ([]byte, bool) {
-	b := d.join()
-	return b, sha1.Sum(b) == want
 }

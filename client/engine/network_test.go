@@ -17,11 +17,12 @@ import (
 	"time"
 
 	"github.com/anacrolix/torrent/bencode"
-	"github.com/anacrolix/torrent/metainfo"
+	other "github.com/anacrolix/torrent/metainfo"
 	"github.com/stretchr/testify/require"
 
 	"sotto/anon"
 	"sotto/anon/profile"
+	"sotto/client/metainfo"
 	"sotto/transport"
 	"sotto/transport/memory"
 )
@@ -77,13 +78,18 @@ type sample struct {
 	files map[string][]byte // by path below Dir
 	order []string          // of the files in the torrent
 	size  int64
+
+	format metainfo.Format
+	v2     [32]byte // zero for v1
+	layers []byte
+	piece  int
 }
 
 const sampleName = "sample"
 
 func newSample(t testing.TB, pieceLength int64, sizes ...int) sample {
 	s := sample{files: make(map[string][]byte)}
-	info := metainfo.Info{Name: sampleName, PieceLength: pieceLength}
+	info := other.Info{Name: sampleName, PieceLength: pieceLength}
 	dir := t.TempDir()
 	for i, n := range sizes {
 		name := filepath.Join("dir", string(rune('a'+i)))
@@ -94,10 +100,10 @@ func newSample(t testing.TB, pieceLength int64, sizes ...int) sample {
 		s.files[filepath.Join(sampleName, name)] = data
 		s.order = append(s.order, filepath.Join(sampleName, name))
 		s.size += int64(n)
-		info.Files = append(info.Files, metainfo.FileInfo{Path: []string{"dir", string(rune('a' + i))}, Length: int64(n)})
+		info.Files = append(info.Files, other.FileInfo{Path: []string{"dir", string(rune('a' + i))}, Length: int64(n)})
 	}
 	s.write(t, dir)
-	require.NoError(t, info.GeneratePieces(func(fi metainfo.FileInfo) (io.ReadCloser, error) {
+	require.NoError(t, info.GeneratePieces(func(fi other.FileInfo) (io.ReadCloser, error) {
 		return os.Open(filepath.Join(append([]string{dir, sampleName}, fi.Path...)...))
 	}))
 	s.info = bencode.MustMarshal(info)
@@ -133,7 +139,7 @@ func (s sample) requireIn(t testing.TB, dir string) {
 func (s sample) options(t testing.TB, e *end, dir string) Options {
 	look, err := profile.For(anon.Memory)
 	require.NoError(t, err)
-	return Options{Endpoint: e, Look: look, InfoHash: s.hash, Info: s.info, Dir: dir}
+	return Options{Endpoint: e, Look: look, InfoHash: s.hash, V2Hash: s.v2, Info: s.info, Layers: s.layers, Dir: dir}
 }
 
 func (s sample) seeder(t *testing.T, e *end) *Torrent {
@@ -204,7 +210,7 @@ const poll = 5 * time.Millisecond
 func namedSample(t testing.TB, name string) sample {
 	data := []byte("data")
 	sum := sha1.Sum(data)
-	info := bencode.MustMarshal(metainfo.Info{Name: name, PieceLength: 16 << 10, Length: int64(len(data)), Pieces: sum[:]})
+	info := bencode.MustMarshal(other.Info{Name: name, PieceLength: 16 << 10, Length: int64(len(data)), Pieces: sum[:]})
 	return sample{info: info, hash: sha1.Sum(info), files: map[string][]byte{name: data}, size: int64(len(data))}
 }
 

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"crypto/sha1"
 	"errors"
 	"log/slog"
 	"slices"
@@ -31,11 +30,19 @@ type Options struct {
 	Endpoint transport.Endpoint
 	// Look is the network's appearance: peer id and encryption.
 	Look profile.Look
-	// InfoHash is SHA-1 of the info dictionary.
+	// InfoHash is the torrent's name: SHA-1 of the info dictionary, or the
+	// first 20 bytes of V2Hash when no v1 hash is known.
 	InfoHash [20]byte
+	// V2Hash is SHA-256 of the info dictionary (BEP 52); zero when the torrent
+	// has no v2 part or that is not known.
+	V2Hash [32]byte
 	// Info is the bencoded info dictionary; nil for a magnet, then it is
 	// fetched from peers. Open does not keep the slice.
 	Info []byte
+	// Layers are the piece layers as Layers returned them or a torrent file
+	// has them; nil when they are not known. A torrent without a v1 part then
+	// fetches them from peers. Open does not keep the slice.
+	Layers []byte
 	// Webseeds are web servers of the endpoint's network that may have the
 	// content (BEP 19). They are asked for what is missing, beside the peers,
 	// once the info dictionary is known; ReadOnly asks nobody. One of another
@@ -102,6 +109,9 @@ var (
 	// ErrInTheWay: a file that is not the torrent's has one of its names.
 	ErrInTheWay = disk.ErrInTheWay
 
+	// ErrContradiction: the torrent's v1 and v2 parts describe different data.
+	ErrContradiction = errors.New("the torrent contradicts itself")
+
 	errPanicked = errors.New("internal fault in the engine")
 )
 
@@ -135,7 +145,7 @@ func complete(o *Options) error {
 		return errors.New("no data folder")
 	case len(o.Info) > MaxInfo:
 		return errors.New("info dictionary above 16 MiB")
-	case o.Info != nil && sha1.Sum(o.Info) != o.InfoHash:
+	case o.Info != nil && !o.matches(o.Info):
 		return errors.New("info dictionary does not match the info hash")
 	}
 	if len(o.Extensions) > maxExtensions || slices.Contains(o.Extensions, nil) {
@@ -144,7 +154,7 @@ func complete(o *Options) error {
 	if _, err := register(o.Extensions); err != nil {
 		return err
 	}
-	o.Info = slices.Clone(o.Info)
+	o.Info, o.Layers = slices.Clone(o.Info), slices.Clone(o.Layers)
 	o.Extensions = slices.Clone(o.Extensions)
 	if o.MaxPeers <= 0 {
 		o.MaxPeers = DefaultMaxPeers

@@ -28,6 +28,9 @@ type owner struct {
 	rand    *mathrand.Rand
 	self    anon.Addr
 
+	names    names
+	layers   *layers             // that are being fetched
+	inquests map[uint32]*inquest // bad pieces whose liar is being looked for
 	book     *book
 	peers    []*peer              // in the order they came
 	past     map[pick.Peer]*entry // of peers that have gone
@@ -72,6 +75,7 @@ type owner struct {
 	jobs             chan keeping
 	kept             chan kept
 	lost             chan uint32
+	proved           chan proved
 	reading          chan struct{}
 	upload, download *rate.Limiter
 	clock            *time.Timer
@@ -118,7 +122,8 @@ func newOwner(t *Torrent, ctx context.Context) *owner {
 		past:   make(map[pick.Peer]*entry), pieces: make(map[uint32][]byte),
 		arrived: make(chan net.Conn), greeted: make(chan greeting), streams: make(chan struct{}), mail: make(chan parcel),
 		judged: make(chan verdict), checked: make(chan error), jobs: make(chan keeping),
-		kept: make(chan kept), lost: make(chan uint32),
+		kept: make(chan kept), lost: make(chan uint32), proved: make(chan proved),
+		names: namesOf(&t.opts), inquests: make(map[uint32]*inquest),
 		reading: make(chan struct{}, readersAtOnce), sequential: t.opts.Sequential, superSeed: t.opts.SuperSeed,
 		upload: limiter(t.opts.UploadRate), download: limiter(t.opts.DownloadRate),
 	}
@@ -225,6 +230,8 @@ func (o *owner) run() {
 			o.settle(k)
 		case piece := <-o.lost:
 			o.lose(piece)
+		case p := <-o.proved:
+			o.prove(p)
 		case <-o.clock.C:
 			o.tick()
 		}

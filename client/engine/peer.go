@@ -23,6 +23,7 @@ type peer struct {
 	inbound  bool
 	agreed   wire.Features
 	peerID   [20]byte
+	hello    wire.Handshake // ours
 	conn     net.Conn
 	box      *outbox
 	stop     context.CancelFunc
@@ -55,6 +56,12 @@ type peer struct {
 
 	metaFails int       // times it was asked for metadata in vain
 	metaNext  time.Time // when it may be asked again
+
+	hashAsks  int       // requests for hashes it has not answered
+	hashFails int       // those it did not answer well
+	hashNext  time.Time // when it may be asked for hashes again
+	proving   int       // its requests for hashes that are being worked on
+	hashesOut int       // hashes we have sent it
 
 	pace    pace.Peer
 	flood   flood

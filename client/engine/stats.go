@@ -6,7 +6,8 @@ import "sync/atomic"
 type Stats struct {
 	// PeerID is ours, for announces; it does not change.
 	PeerID [20]byte
-	// HasInfo is false while metadata is being fetched; Total and the piece
+	// HasInfo is false while metadata is being fetched, hashes of pieces
+	// included; Total and the piece
 	// counts are 0 then.
 	HasInfo bool
 	// Checking is true while data on disk is being hashed.
@@ -66,7 +67,7 @@ func (t *Torrent) Stats() Stats {
 		s = t.last
 		t.mu.Unlock()
 	}
-	if data := t.storage(); data != nil {
+	if data := t.storage(); data != nil && closed(t.layered) {
 		p := data.Progress()
 		s.HasInfo = true
 		s.Total, s.Verified = p.Total, p.Verified
@@ -75,6 +76,15 @@ func (t *Torrent) Stats() Stats {
 		s.Checking = p.Known < p.Pieces && !ended
 	}
 	return s
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 func (o *owner) stats() Stats {

@@ -19,6 +19,7 @@ import (
 
 	"sotto/anon"
 	"sotto/client/engine/wire"
+	"sotto/client/metainfo"
 	"sotto/transport/memory"
 )
 
@@ -355,9 +356,12 @@ func (w *swarm) lie(p rawPeer) {
 	}
 }
 
-// whole is the torrent's byte range.
+// whole is the torrent's byte range. Of v2 every file begins a piece.
 func (s sample) whole() (all []byte) {
 	for _, name := range s.order {
+		for s.format != metainfo.FormatV1 && len(all)%s.piece != 0 {
+			all = append(all, 0)
+		}
 		all = append(all, s.files[name]...)
 	}
 	return all

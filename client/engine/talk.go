@@ -42,6 +42,7 @@ func (o *owner) receive(m parcel) {
 		return
 	}
 	o.fetch(p, now)
+	o.askLayers(now)
 }
 
 // hear acts on one message. An error ends the connection.
@@ -73,6 +74,10 @@ func (o *owner) hear(p *peer, m wire.Message, now time.Time) error {
 		o.hint(p, m)
 	case wire.Extended:
 		return o.extended(p, m)
+	case wire.HashRequest:
+		return o.serveHashes(p, m)
+	case wire.Hashes, wire.HashReject:
+		return o.takeHashes(p, m, now)
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func (o *owner) tick() {
 	o.makeRoom(now)
 	o.giveWay(now)
 	o.tickMetadata(now)
+	o.tickHashes(now)
 	if o.picker != nil {
 		o.hungry = true
 		o.hasten(now)

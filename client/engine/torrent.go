@@ -40,6 +40,9 @@ type Torrent struct {
 	failed chan struct{}
 	done   chan struct{}
 	ready  chan struct{} // closed when info is set
+	// layered is closed when every piece has a hash: with ready, unless the
+	// piece layers have to be fetched.
+	layered chan struct{}
 
 	choosing sync.Mutex // held for one change of priorities at a time
 
@@ -74,6 +77,7 @@ func Open(ctx context.Context, opts Options) (*Torrent, error) {
 		asks: make(chan func(*owner)), cancel: cancel,
 		gone: make(chan struct{}), failed: make(chan struct{}),
 		done: make(chan struct{}), ready: make(chan struct{}),
+		layered: make(chan struct{}),
 	}
 	if err := attach(t, opts.Extensions); err != nil {
 		cancel()
@@ -108,18 +112,42 @@ func (t *Torrent) ask(f func(*owner)) bool {
 // Info waits for the info dictionary. The slice is the caller's. The error is
 // ctx's or what ended the torrent.
 func (t *Torrent) Info(ctx context.Context) ([]byte, error) {
-	select {
-	case <-t.ready:
-	default:
-		select {
-		case <-t.ready:
-		case <-t.failed:
-			return nil, t.Err()
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	if err := t.await(ctx, t.ready); err != nil {
+		return nil, err
 	}
 	return slices.Clone(t.info), nil
+}
+
+// Layers waits until every piece has a hash, and returns the piece layers as
+// Options.Layers takes them, so that opening the torrent again needs no peer for
+// them; nil for a torrent that needs none to be opened again. The slice is the
+// caller's. The error is ctx's or what ended the torrent.
+func (t *Torrent) Layers(ctx context.Context) ([]byte, error) {
+	if err := t.await(ctx, t.layered); err != nil {
+		return nil, err
+	}
+	var b []byte
+	if !t.ask(func(o *owner) { b = o.content.layers() }) {
+		return nil, t.Err()
+	}
+	return b, nil
+}
+
+// await waits for one of our channels, or the end.
+func (t *Torrent) await(ctx context.Context, c <-chan struct{}) error {
+	select {
+	case <-c:
+		return nil
+	default:
+	}
+	select {
+	case <-c:
+		return nil
+	case <-t.failed:
+		return t.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Done is closed once every byte of the files that are not skipped is verified
