@@ -35,6 +35,17 @@ func (f Format) String() string {
 	return fmt.Sprintf("format %d", uint8(f))
 }
 
+// Format returns which parts the torrent has.
+func (in *Info) Format() Format {
+	switch {
+	case !in.V2:
+		return FormatV1
+	case in.V1:
+		return FormatHybrid
+	}
+	return FormatV2
+}
+
 // ParseFormat reads "v1", "hybrid" or "v2".
 func ParseFormat(s string) (Format, error) {
 	if i := slices.Index(formats[:], s); i >= 0 {

@@ -120,6 +120,7 @@ func TestBuildFormats(t *testing.T) {
 			link := layered(t, f)
 			in, err := ParseInfo(link.Info, link.InfoHash)
 			require.NoError(t, err)
+			require.Equal(t, f, in.Format())
 			require.Equal(t, f == FormatHybrid, in.V1)
 			require.True(t, in.V2)
 			require.Equal(t, in.V2Hash, link.V2Hash)

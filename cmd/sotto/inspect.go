@@ -56,6 +56,12 @@ func (a *app) printLink(link *metainfo.Link, info *metainfo.Info) {
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	row("name", "%s", or(link.Name, "not given"))
 	row("info hash", "%x", link.InfoHash)
+	if link.V2Hash != ([32]byte{}) {
+		row("v2 info hash", "%x", link.V2Hash)
+	}
+	if info != nil {
+		row("format", "%s", info.Format())
+	}
 	if info == nil {
 		row("files", "known once a peer sends the metadata")
 	} else {
@@ -106,6 +112,8 @@ func or(s, other string) string {
 type inspectJSON struct {
 	Name        string        `json:"name,omitempty"`
 	InfoHash    string        `json:"info_hash"`
+	V2Hash      string        `json:"v2_info_hash,omitempty"`
+	Format      string        `json:"format,omitempty"` // v1, hybrid or v2
 	Bytes       int64         `json:"bytes,omitempty"`
 	PieceLength int64         `json:"piece_length,omitempty"`
 	Private     bool          `json:"private"`
@@ -135,7 +143,11 @@ func inspection(link *metainfo.Link, info *metainfo.Info) inspectJSON {
 		Name: link.Name, InfoHash: hex.EncodeToString(link.InfoHash[:]), Private: link.Private,
 		Trackers: []string{}, Peers: []string{}, WebSeeds: []string{}, Ignored: []ignoredJSON{}, MoreIgnored: link.More, Selected: link.Files.String(),
 	}
+	if link.V2Hash != ([32]byte{}) {
+		j.V2Hash = hex.EncodeToString(link.V2Hash[:])
+	}
 	if info != nil {
+		j.Format = info.Format().String()
 		j.Bytes, j.PieceLength = info.Length, info.PieceLength
 		for i, f := range info.Files {
 			if !f.Pad {
