@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"hash/crc32"
 
 	bolt "go.etcd.io/bbolt"
@@ -79,8 +78,11 @@ func fileVersion(tx *bolt.Tx) (int, error) {
 		return 0, damaged("its first bucket is gone")
 	}
 	raw, err := unsummed(b.Get(versionKey))
-	if err != nil || len(raw) != 4 {
-		return 0, errors.Join(err, damaged("its version cannot be read"))
+	if err == nil && len(raw) != 4 {
+		err = damaged("its version cannot be read")
+	}
+	if err != nil {
+		return 0, err
 	}
 	return int(binary.BigEndian.Uint32(raw)), nil
 }
