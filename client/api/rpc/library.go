@@ -16,7 +16,7 @@ import "context"
 // Ids number the torrents of one run of the daemon from 1 and are never given
 // twice in it. Methods get ids of torrents that were there a moment ago; those
 // that are gone since are skipped and no error. What the Library returns is the
-// caller's to keep, and must not change any more.
+// caller's to keep, and must not change any more. rpctest.Run judges all this.
 type Library interface {
 	Reader
 	Adder

@@ -103,7 +103,7 @@ type Torrent struct {
 	Labels               []string
 	Group                string // "" for none
 	Priority             int    // -1 low, 0 normal, 1 high
-	QueuePosition        int    // from 0
+	QueuePosition        int    // from 0, without holes
 	Sequential           bool
 	HonorsSessionLimits  bool
 	DownLimit, UpLimit   int64

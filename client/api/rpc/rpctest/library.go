@@ -1,6 +1,6 @@
-// Package rpctest is a library of torrents for tests: one that keeps
-// everything in memory, moves no data by itself, and otherwise answers as
-// rpc.Library demands.
+// Package rpctest tries out what is behind package rpc: Run judges a library of
+// torrents by its contract, and Library is one that keeps everything in memory,
+// to try out what is in front. It moves no data by itself.
 //
 // It is never linked into sotto.
 package rpctest

@@ -1,0 +1,12 @@
+package rpctest_test
+
+import (
+	"testing"
+
+	"sotto/client/api/rpc"
+	"sotto/client/api/rpc/rpctest"
+)
+
+func TestLibrary(t *testing.T) {
+	rpctest.Run(t, func(_ *testing.T, folder string) rpc.Library { return rpctest.New(folder) })
+}
