@@ -85,6 +85,8 @@ func readMetainfo(data string) (*metainfo.Link, error) {
 	return checkLink(metainfo.ParseTorrent(raw))
 }
 
+const instead = "send the torrent file itself or a magnet link"
+
 func readName(name string) (*metainfo.Link, error) {
 	lower := strings.ToLower(name)
 	switch {
@@ -93,9 +95,9 @@ func readName(name string) (*metainfo.Link, error) {
 	case isHash(lower):
 		return checkLink(metainfo.ParseMagnet("magnet:?xt=urn:btih:" + lower))
 	case strings.Contains(name, "://"):
-		return nil, &Error{CodeTorrent, "addresses are not fetched, it would go around the anonymising networks: send the torrent file itself or a magnet link"}
+		return nil, &Error{CodeTorrent, "addresses are not fetched, it would go around the anonymising networks: " + instead}
 	}
-	return nil, &Error{CodeTorrent, "files are not opened for callers: send the torrent file itself or a magnet link"}
+	return nil, &Error{CodeTorrent, "files are not opened for callers: " + instead}
 }
 
 func checkLink(link *metainfo.Link, err error) (*metainfo.Link, error) {
@@ -106,5 +108,5 @@ func checkLink(link *metainfo.Link, err error) (*metainfo.Link, error) {
 	case errors.As(err, &bad): // repeats nothing of the input
 		return nil, &Error{CodeTorrent, "invalid or corrupt torrent: " + bad.Error()}
 	}
-	return nil, &Error{CodeTorrent, "this torrent cannot be used: " + plain(err.Error(), 200)}
+	return nil, &Error{CodeTorrent, "this torrent cannot be used"}
 }

@@ -9,7 +9,8 @@ import (
 // Addition is a torrent to take in.
 type Addition struct {
 	// Link is the magnet link or torrent file, read and found sound. The
-	// Library owns it.
+	// Library owns it. The files that it chooses hold unless Files.Wanted or
+	// Files.Unwanted say otherwise.
 	Link *metainfo.Link
 	// Folder is absolute and allowed; "" means Settings.Folder.
 	Folder string

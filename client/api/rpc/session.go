@@ -18,10 +18,10 @@ func (c *call) sessionGet(a *args) (object, error) {
 	for _, name := range names {
 		asked[snake(name)] = true
 	}
-	out := make(object, 0, len(settings))
-	for _, s := range settings {
+	var out object
+	for _, s := range c.settings(&now, new(SettingsChange)) {
 		if !some || asked[snake(s.name)] {
-			out = append(out, pair{s.name, s.get(c, &now)})
+			out = append(out, pair{s.name, s.get()})
 		}
 	}
 	return out, nil
@@ -34,14 +34,14 @@ func (c *call) sessionSet(a *args) (object, error) {
 		return nil, err
 	}
 	var ch SettingsChange
-	for _, s := range settings {
+	for _, s := range c.settings(&now, &ch) {
 		name := snake(s.name)
 		raw, ok := a.get(name)
 		switch {
 		case !ok:
 		case s.set != nil:
-			s.set(c, a, name, &ch)
-		case !same(raw, c.dialect.append(nil, s.get(c, &now))):
+			s.set(a, name)
+		case !same(raw, c.dialect.append(nil, s.get())):
 			a.fail(s.name + " cannot be changed: " + s.why)
 		}
 	}

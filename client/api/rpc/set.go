@@ -17,10 +17,8 @@ const (
 	maxTrackerList = 256 << 10
 )
 
-// torrentSet sets everything or, when one argument is wrong, nothing. Only
-// "location" and the lists of trackers that differ by torrent come after the
-// rest.
-func (c *call) torrentSet(a *args) (object, error) {
+// readChange reads what a caller sets, but for the place and the trackers.
+func readChange(a *args) Change {
 	ch := Change{
 		Priority:            a.whole("bandwidth_priority", -1, 1),
 		DownLimit:           a.rate("download_limit"),
@@ -41,6 +39,14 @@ func (c *call) torrentSet(a *args) (object, error) {
 	if group, ok := a.text("group", maxText); ok {
 		ch.Group = &group
 	}
+	return ch
+}
+
+// torrentSet sets everything or, when one argument is wrong, nothing. Only
+// "location" and the lists of trackers that differ by torrent come after the
+// rest.
+func (c *call) torrentSet(a *args) (object, error) {
+	ch := readChange(a)
 	folder, moves := "", a.has("location")
 	if moves {
 		folder, _ = c.folder(a, "location")

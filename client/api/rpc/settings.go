@@ -4,11 +4,11 @@ import "time"
 
 // setting is one key of session-get and session-set.
 type setting struct {
-	name string // legacy spelling
-	get  func(*call, *Settings) any
-	// set reads the argument called name; nil when it cannot be changed, and
+	name string     // legacy spelling
+	get  func() any // asked for only when a caller does
+	// set reads the argument of that name; nil when it cannot be changed, and
 	// then why says so after "…: ".
-	set func(c *call, a *args, name string, ch *SettingsChange)
+	set func(a *args, name string)
 	why string
 }
 
@@ -16,71 +16,74 @@ type setting struct {
 const (
 	clearnet    = "it would reach around the anonymising networks"
 	noAddresses = "peers on the anonymising networks have no IP address"
+	noPort      = "there is no port on this machine that peers could reach"
 	noScripts   = "programs cannot be started from here"
-	inFile      = "it is decided by the configuration file"
 	fact        = "it is not a setting"
 )
 
-// settings are all keys there are. What would reach the open internet, or run
-// a program, is off, and stays off.
-var settings = []setting{
-	plainSetting("alt-speed-down", func(s *Settings) any { return s.Alt.Down }, func(ch *SettingsChange) **int64 { return &ch.AltDown }, (*args).rate),
-	plainSetting("alt-speed-enabled", func(s *Settings) any { return s.Alt.On }, func(ch *SettingsChange) **bool { return &ch.AltOn }, (*args).flag),
-	plainSetting("alt-speed-time-begin", func(s *Settings) any { return inMinutes(s.Alt.Begin) }, func(ch *SettingsChange) **time.Duration { return &ch.AltBegin }, timeOfDay),
-	plainSetting("alt-speed-time-day", func(s *Settings) any { return s.Alt.Days }, func(ch *SettingsChange) **int { return &ch.AltDays }, upTo(0, 127)),
-	plainSetting("alt-speed-time-enabled", func(s *Settings) any { return s.Alt.Scheduled }, func(ch *SettingsChange) **bool { return &ch.AltScheduled }, (*args).flag),
-	plainSetting("alt-speed-time-end", func(s *Settings) any { return inMinutes(s.Alt.End) }, func(ch *SettingsChange) **time.Duration { return &ch.AltEnd }, timeOfDay),
-	plainSetting("alt-speed-up", func(s *Settings) any { return s.Alt.Up }, func(ch *SettingsChange) **int64 { return &ch.AltUp }, (*args).rate),
-	fixed("blocklist-enabled", false, noAddresses),
-	fixed("blocklist-size", 0, noAddresses),
-	fixed("blocklist-url", "", clearnet),
-	fixed("cache-size-mb", 0, fact),
-	fixed("config-dir", "", fact),
-	fixed("default-trackers", "", "a tracker for all torrents would link them to each other"),
-	fixed("dht-enabled", false, clearnet),
-	{"download-dir", func(_ *call, s *Settings) any { return s.Folder }, folderSetting(func(ch *SettingsChange) **string { return &ch.Folder }), ""},
-	{"download-dir-free-space", freeSpaceOf, nil, fact},
-	plainSetting("download-queue-enabled", func(s *Settings) any { return s.DownloadQueue }, func(ch *SettingsChange) **bool { return &ch.DownloadQueue }, (*args).flag),
-	plainSetting("download-queue-size", func(s *Settings) any { return s.DownloadQueueSize }, func(ch *SettingsChange) **int { return &ch.DownloadQueueSize }, upTo(1, maxIDs)),
-	{"encryption", encryption, nil, "it is decided for each network in the configuration file"},
-	plainSetting("idle-seeding-limit", func(s *Settings) any { return inMinutes(s.IdleLimit) }, func(ch *SettingsChange) **time.Duration { return &ch.IdleLimit }, anyMinutes),
-	plainSetting("idle-seeding-limit-enabled", func(s *Settings) any { return s.LimitIdle }, func(ch *SettingsChange) **bool { return &ch.LimitIdle }, (*args).flag),
-	{"incomplete-dir", func(_ *call, s *Settings) any { return s.IncompleteFolder }, folderSetting(func(ch *SettingsChange) **string { return &ch.IncompleteFolder }), ""},
-	plainSetting("incomplete-dir-enabled", func(s *Settings) any { return s.UseIncomplete }, func(ch *SettingsChange) **bool { return &ch.UseIncomplete }, (*args).flag),
-	fixed("lpd-enabled", false, clearnet),
-	plainSetting("peer-limit-global", func(s *Settings) any { return s.PeerLimit }, func(ch *SettingsChange) **int { return &ch.PeerLimit }, upTo(1, maxPeers)),
-	plainSetting("peer-limit-per-torrent", func(s *Settings) any { return s.TorrentPeerLimit }, func(ch *SettingsChange) **int { return &ch.TorrentPeerLimit }, upTo(1, maxPeers)),
-	fixed("peer-port", 0, "there is no port on this machine that peers could reach"),
-	fixed("peer-port-random-on-start", false, "there is no port on this machine that peers could reach"),
-	fixed("pex-enabled", false, "peer exchange between networks does not exist, and within one it is not a setting"),
-	fixed("port-forwarding-enabled", false, clearnet),
-	plainSetting("queue-stalled-enabled", func(s *Settings) any { return s.StalledQueue }, func(ch *SettingsChange) **bool { return &ch.StalledQueue }, (*args).flag),
-	plainSetting("queue-stalled-minutes", func(s *Settings) any { return inMinutes(s.StalledAfter) }, func(ch *SettingsChange) **time.Duration { return &ch.StalledAfter }, anyMinutes),
-	plainSetting("rename-partial-files", func(s *Settings) any { return s.PartSuffix }, func(ch *SettingsChange) **bool { return &ch.PartSuffix }, (*args).flag),
-	{"rpc-version", func(c *call, _ *Settings) any { return byDialect(c, rpcVersion, modernVersion) }, nil, fact},
-	fixed("rpc-version-minimum", rpcVersionMinimum, fact),
-	{"rpc-version-semver", func(c *call, _ *Settings) any { return byDialect(c, rpcSemver, ModernSemver) }, nil, fact},
-	fixed("script-torrent-added-enabled", false, noScripts),
-	fixed("script-torrent-added-filename", "", noScripts),
-	fixed("script-torrent-done-enabled", false, noScripts),
-	fixed("script-torrent-done-filename", "", noScripts),
-	fixed("script-torrent-done-seeding-enabled", false, noScripts),
-	fixed("script-torrent-done-seeding-filename", "", noScripts),
-	plainSetting("seed-queue-enabled", func(s *Settings) any { return s.SeedQueue }, func(ch *SettingsChange) **bool { return &ch.SeedQueue }, (*args).flag),
-	plainSetting("seed-queue-size", func(s *Settings) any { return s.SeedQueueSize }, func(ch *SettingsChange) **int { return &ch.SeedQueueSize }, upTo(1, maxIDs)),
-	plainSetting("seedRatioLimit", func(s *Settings) any { return s.RatioLimit }, func(ch *SettingsChange) **float64 { return &ch.RatioLimit }, anyRatio),
-	plainSetting("seedRatioLimited", func(s *Settings) any { return s.LimitRatio }, func(ch *SettingsChange) **bool { return &ch.LimitRatio }, (*args).flag),
-	{"session-id", func(c *call, _ *Settings) any { return c.r.config.SessionID }, nil, fact},
-	plainSetting("speed-limit-down", func(s *Settings) any { return s.SpeedDown }, func(ch *SettingsChange) **int64 { return &ch.SpeedDown }, (*args).rate),
-	plainSetting("speed-limit-down-enabled", func(s *Settings) any { return s.LimitDown }, func(ch *SettingsChange) **bool { return &ch.LimitDown }, (*args).flag),
-	plainSetting("speed-limit-up", func(s *Settings) any { return s.SpeedUp }, func(ch *SettingsChange) **int64 { return &ch.SpeedUp }, (*args).rate),
-	plainSetting("speed-limit-up-enabled", func(s *Settings) any { return s.LimitUp }, func(ch *SettingsChange) **bool { return &ch.LimitUp }, (*args).flag),
-	plainSetting("start-added-torrents", func(s *Settings) any { return s.StartAdded }, func(ch *SettingsChange) **bool { return &ch.StartAdded }, (*args).flag),
-	fixed("tcp-enabled", false, clearnet),
-	fixed("trash-original-torrent-files", false, "torrent files come over the API and lie nowhere"),
-	fixed("units", units, fact),
-	fixed("utp-enabled", false, clearnet),
-	{"version", func(c *call, _ *Settings) any { return likeTransmission + " (sotto " + c.r.config.Version + ")" }, nil, fact},
+// settings are all keys there are, with their values from s and their places
+// in ch. What would reach the open internet, or run a program, is off, and
+// stays off.
+func (c *call) settings(s *Settings, ch *SettingsChange) []setting {
+	return []setting{
+		single("alt-speed-down", s.Alt.Down, &ch.AltDown, (*args).rate),
+		single("alt-speed-enabled", s.Alt.On, &ch.AltOn, (*args).flag),
+		single("alt-speed-time-begin", s.Alt.Begin, &ch.AltBegin, timeOfDay),
+		single("alt-speed-time-day", s.Alt.Days, &ch.AltDays, within(0, 127)),
+		single("alt-speed-time-enabled", s.Alt.Scheduled, &ch.AltScheduled, (*args).flag),
+		single("alt-speed-time-end", s.Alt.End, &ch.AltEnd, timeOfDay),
+		single("alt-speed-up", s.Alt.Up, &ch.AltUp, (*args).rate),
+		fixed("blocklist-enabled", false, noAddresses),
+		fixed("blocklist-size", 0, noAddresses),
+		fixed("blocklist-url", "", clearnet),
+		fixed("cache-size-mb", 0, fact),
+		fixed("config-dir", "", fact),
+		fixed("default-trackers", "", "a tracker for all torrents would link them to each other"),
+		fixed("dht-enabled", false, clearnet),
+		single("download-dir", s.Folder, &ch.Folder, c.readFolder),
+		{name: "download-dir-free-space", get: func() any { return c.freeOn(s.Folder) }, why: fact},
+		single("download-queue-enabled", s.DownloadQueue, &ch.DownloadQueue, (*args).flag),
+		single("download-queue-size", s.DownloadQueueSize, &ch.DownloadQueueSize, within(1, maxIDs)),
+		fixed("encryption", c.encryption(s), "it is decided for each network in the configuration file"),
+		single("idle-seeding-limit", s.IdleLimit, &ch.IdleLimit, anyMinutes),
+		single("idle-seeding-limit-enabled", s.LimitIdle, &ch.LimitIdle, (*args).flag),
+		single("incomplete-dir", s.IncompleteFolder, &ch.IncompleteFolder, c.readFolder),
+		single("incomplete-dir-enabled", s.UseIncomplete, &ch.UseIncomplete, (*args).flag),
+		fixed("lpd-enabled", false, clearnet),
+		single("peer-limit-global", s.PeerLimit, &ch.PeerLimit, within(1, maxPeers)),
+		single("peer-limit-per-torrent", s.TorrentPeerLimit, &ch.TorrentPeerLimit, within(1, maxPeers)),
+		fixed("peer-port", 0, noPort),
+		fixed("peer-port-random-on-start", false, noPort),
+		fixed("pex-enabled", false, "peer exchange between networks does not exist, and within one it is not a setting"),
+		fixed("port-forwarding-enabled", false, clearnet),
+		single("queue-stalled-enabled", s.StalledQueue, &ch.StalledQueue, (*args).flag),
+		single("queue-stalled-minutes", s.StalledAfter, &ch.StalledAfter, anyMinutes),
+		single("rename-partial-files", s.PartSuffix, &ch.PartSuffix, (*args).flag),
+		fixed("rpc-version", byDialect(c, rpcVersion, modernVersion), fact),
+		fixed("rpc-version-minimum", rpcVersionMinimum, fact),
+		fixed("rpc-version-semver", byDialect(c, rpcSemver, ModernSemver), fact),
+		fixed("script-torrent-added-enabled", false, noScripts),
+		fixed("script-torrent-added-filename", "", noScripts),
+		fixed("script-torrent-done-enabled", false, noScripts),
+		fixed("script-torrent-done-filename", "", noScripts),
+		fixed("script-torrent-done-seeding-enabled", false, noScripts),
+		fixed("script-torrent-done-seeding-filename", "", noScripts),
+		single("seed-queue-enabled", s.SeedQueue, &ch.SeedQueue, (*args).flag),
+		single("seed-queue-size", s.SeedQueueSize, &ch.SeedQueueSize, within(1, maxIDs)),
+		single("seedRatioLimit", s.RatioLimit, &ch.RatioLimit, anyRatio),
+		single("seedRatioLimited", s.LimitRatio, &ch.LimitRatio, (*args).flag),
+		fixed("session-id", c.r.config.SessionID, fact),
+		single("speed-limit-down", s.SpeedDown, &ch.SpeedDown, (*args).rate),
+		single("speed-limit-down-enabled", s.LimitDown, &ch.LimitDown, (*args).flag),
+		single("speed-limit-up", s.SpeedUp, &ch.SpeedUp, (*args).rate),
+		single("speed-limit-up-enabled", s.LimitUp, &ch.LimitUp, (*args).flag),
+		single("start-added-torrents", s.StartAdded, &ch.StartAdded, (*args).flag),
+		fixed("tcp-enabled", false, clearnet),
+		fixed("trash-original-torrent-files", false, "torrent files come over the API and lie nowhere"),
+		fixed("units", units, fact),
+		fixed("utp-enabled", false, clearnet),
+		fixed("version", likeTransmission+" (sotto "+c.r.config.Version+")", fact),
+	}
 }
 
 var units = object{
@@ -92,28 +95,25 @@ var units = object{
 	{"speed-units", []string{"kB/s", "MB/s", "GB/s", "TB/s"}},
 }
 
-// plainSetting is one of a single value that read understands.
-func plainSetting[T any](name string, get func(*Settings) any, place func(*SettingsChange) **T, read func(*args, string) *T) setting {
+// single is a setting of one value that read understands; times are minutes.
+func single[T any](name string, value T, place **T, read func(*args, string) *T) setting {
 	return setting{
 		name: name,
-		get:  func(_ *call, s *Settings) any { return get(s) },
-		set:  func(_ *call, a *args, name string, ch *SettingsChange) { *place(ch) = read(a, name) },
+		get: func() any {
+			if d, ok := any(value).(time.Duration); ok {
+				return int(d / time.Minute)
+			}
+			return value
+		},
+		set: func(a *args, name string) { *place = read(a, name) },
 	}
 }
 
 func fixed(name string, value any, why string) setting {
-	return setting{name: name, get: func(*call, *Settings) any { return value }, why: why}
+	return setting{name: name, get: func() any { return value }, why: why}
 }
 
-func folderSetting(place func(*SettingsChange) **string) func(*call, *args, string, *SettingsChange) {
-	return func(c *call, a *args, name string, ch *SettingsChange) {
-		if folder, ok := c.folder(a, name); ok {
-			*place(ch) = &folder
-		}
-	}
-}
-
-func upTo(low, high int) func(*args, string) *int {
+func within(low, high int) func(*args, string) *int {
 	return func(a *args, name string) *int { return a.whole(name, low, high) }
 }
 
@@ -121,9 +121,15 @@ func timeOfDay(a *args, name string) *time.Duration  { return a.minutes(name, 24
 func anyMinutes(a *args, name string) *time.Duration { return a.minutes(name, maxMinutes) }
 func anyRatio(a *args, name string) *float64         { return a.number(name, 0, maxRatio) }
 
-func inMinutes(d time.Duration) int { return int(d / time.Minute) }
+func (c *call) readFolder(a *args, name string) *string {
+	folder, ok := c.folder(a, name)
+	if !ok {
+		return nil
+	}
+	return &folder
+}
 
-func byDialect[T any](c *call, old, new T) any {
+func byDialect[T any](c *call, old, new T) T {
 	if c.dialect == modern {
 		return new
 	}
@@ -131,16 +137,16 @@ func byDialect[T any](c *call, old, new T) any {
 }
 
 // encryption has one word that the dialects spell differently.
-func encryption(c *call, s *Settings) any {
+func (c *call) encryption(s *Settings) string {
 	if s.Encryption == "tolerated" {
 		return byDialect(c, "tolerated", "allowed")
 	}
 	return s.Encryption
 }
 
-// freeSpaceOf is -1 when nobody knows, as Transmission says it.
-func freeSpaceOf(c *call, s *Settings) any {
-	free, _, err := c.lib().Space(c.ctx, s.Folder)
+// freeOn is -1 when nobody knows, as Transmission says it.
+func (c *call) freeOn(folder string) int64 {
+	free, _, err := c.lib().Space(c.ctx, folder)
 	if err != nil {
 		return -1
 	}
