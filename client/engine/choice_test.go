@@ -106,6 +106,7 @@ func TestPrioritizeWhileRunning(t *testing.T) {
 		for get.Stats().Verified < 100_000 {
 			time.Sleep(100 * time.Millisecond)
 		}
+		begun := look(t, get, func(o *owner) int64 { return o.picker.Open() })
 		require.NoError(t, get.Prioritize(Skip, 1, 2))
 		require.NoError(t, get.Prioritize(High, 4))
 		within(t, get.Done(), get)
@@ -125,7 +126,7 @@ func TestPrioritizeWhileRunning(t *testing.T) {
 		require.NoError(t, get.Prioritize(Normal, 2))
 		s.requireIn(t, o.Dir)
 		st := get.Stats()
-		require.Less(t, st.Downloaded-s.size, int64(128<<10), "only what was under way came twice")
+		require.LessOrEqual(t, st.Downloaded-s.size, begun+64<<10, "only what was begun came twice")
 		require.ErrorIs(t, get.Prioritize(Low, 0, 5), ErrNoFile)
 		require.ErrorIs(t, get.Prioritize(Low, -1), ErrNoFile)
 		require.Error(t, get.Prioritize(High+1, 0))
