@@ -39,7 +39,7 @@ var codeText = map[Code]string{
 }
 
 // Error is a refusal that the caller may read. Text says what happened, in
-// plain English, lower-case, and repeats nothing that the caller sent.
+// plain English, lower-case, and repeats no value that the caller sent.
 type Error struct {
 	Code Code
 	Text string

@@ -24,8 +24,11 @@ const MaxBody = 24 << 20
 
 const (
 	callTimeout = 30 * time.Second // for the Library
-	maxFiles    = 100_000          // indices in one list
-	maxIDs      = 100_000          // ids in one list
+	// maxAnswer is in bytes; a list of calls that has got more than this is
+	// not worked on any further.
+	maxAnswer = 32 << 20
+	maxFiles  = 100_000 // indices in one list
+	maxIDs    = 100_000 // ids in one list
 )
 
 // Config of a Responder.
@@ -88,7 +91,11 @@ func (r *Responder) Answer(ctx context.Context, request []byte, local bool) []by
 	calls, batch := parse(request)
 	var out []byte
 	for _, m := range calls {
-		result, err := r.call(ctx, m, local)
+		var result object
+		err := errTooLarge
+		if len(out) <= maxAnswer {
+			result, err = r.call(ctx, m, local)
+		}
 		if m.notification() {
 			continue
 		}
@@ -102,6 +109,8 @@ func (r *Responder) Answer(ctx context.Context, request []byte, local bool) []by
 	}
 	return out
 }
+
+var errTooLarge = &Error{CodeSystem, "not done: the answers to the calls before were too large together"}
 
 // call does what m asks for.
 func (r *Responder) call(ctx context.Context, m message, local bool) (object, *Error) {

@@ -379,6 +379,19 @@ func TestTable(t *testing.T) {
 	require.Equal(t, "no fields specified", l.old("torrent-get", `{}`).Result)
 }
 
+// A list of calls cannot make us hold any amount of answers.
+func TestLargeAnswers(t *testing.T) {
+	l := newLab(t)
+	l.add("a")
+	l.lib.Edit(1, func(t *rpc.Torrent) { t.Availability = make([]int, 9<<20) })
+	get := `{"jsonrpc":"2.0","id":1,"method":"torrent_get","params":{"fields":["availability"]}}`
+	out := l.ask("[" + get + "," + get + "," + get + `,{"jsonrpc":"2.0","id":2,"method":"torrent_stop"}]`)
+	require.Less(t, len(out), 40<<20)
+	require.Contains(t, out[len(out)-1000:], "too large together")
+	require.Equal(t, 4., l.field(1, "status"), "what is said not to be done is not done")
+	require.True(t, json.Valid([]byte(out)))
+}
+
 func TestNestedTooDeeply(t *testing.T) {
 	l := newLab(t)
 	for _, body := range []string{strings.Repeat("[", 1<<20), strings.Repeat(`{"a":`, 1<<18), `{"method":"torrent-get","arguments":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}`} {
