@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -383,7 +384,7 @@ func TestTable(t *testing.T) {
 func TestLargeAnswers(t *testing.T) {
 	l := newLab(t)
 	l.add("a")
-	l.lib.Edit(1, func(t *rpc.Torrent) { t.Availability = make([]int, 9<<20) })
+	l.lib.Edit(1, func(t *rpc.Torrent) { t.Availability = slices.Repeat([]int{1 << 60}, 900_000) })
 	get := `{"jsonrpc":"2.0","id":1,"method":"torrent_get","params":{"fields":["availability"]}}`
 	out := l.ask("[" + get + "," + get + "," + get + `,{"jsonrpc":"2.0","id":2,"method":"torrent_stop"}]`)
 	require.Less(t, len(out), 40<<20)
