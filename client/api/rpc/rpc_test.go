@@ -390,7 +390,6 @@ func TestLargeAnswers(t *testing.T) {
 	require.Less(t, len(out), 40<<20)
 	require.Contains(t, out[len(out)-1000:], "too large together")
 	require.Equal(t, 4., l.field(1, "status"), "what is said not to be done is not done")
-	require.True(t, json.Valid([]byte(out)))
 }
 
 func TestNestedTooDeeply(t *testing.T) {
