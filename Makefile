@@ -10,7 +10,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.6.1
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
 UNIT = $$($(GO) list ./... | grep -v /testnet)
 
-.PHONY: build check test demo bench torture lint fuzz race e2e install-deps install-demo-deps cross
+.PHONY: build check test demo bench torture lint fuzz fuzz-long swarms race e2e install-deps install-demo-deps cross
 
 build:
 	$(GO) build -trimpath -o sotto ./cmd/sotto
@@ -19,7 +19,7 @@ check: lint
 	$(GO) test $(UNIT) ./testnet/house
 
 # The order is from cheap to dear. The race detector runs the unit tests too.
-test: install-deps lint cross race fuzz e2e
+test: install-deps lint cross race swarms fuzz e2e
 
 lint:
 	@fmt=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$fmt" || { echo "not gofmt'ed: $$fmt"; exit 1; }
@@ -33,8 +33,16 @@ cross:
 race:
 	CGO_ENABLED=1 $(GO) test -race $(UNIT)
 
+# Fifty peers each, in virtual time; a seed that fails is named with the
+# command that plays it again.
+swarms:
+	$(GO) test -count=1 -run 'TestSwarm$$' ./client/engine -swarm-seeds 50
+
 fuzz:
 	sh testnet/fuzz.sh 3s
+
+fuzz-long:
+	sh testnet/fuzz.sh 10m
 
 # Real tor, i2pd, Transmission, libtorrent and aria2 on private networks, in
 # namespaces. Most tests wait more than they work, so more of them run than
@@ -50,6 +58,7 @@ bench: install-deps
 
 # The same tests as in test, for longer.
 torture:
+	$(GO) test -count=1 -timeout 4h -run 'TestSwarm$$' ./client/engine -swarm-seeds 1000
 	$(GO) test -count=1 -timeout 60m -v -run 'TestKilledAtAnyInstant|TestFlippedBits' ./client/store -store.kills 1000 -store.flips 5000
 
 install-deps:

@@ -103,7 +103,7 @@ const (
 )
 
 // ended notes the end of a dial or connection. e may be nil.
-func (e *entry) ended(how result, now time.Time) {
+func (e *entry) ended(how result, now time.Time, dice *rand.Rand) {
 	if e == nil {
 		return
 	}
@@ -120,7 +120,7 @@ func (e *entry) ended(how result, now time.Time) {
 		wait = routerWait
 	case surplus:
 	}
-	e.next = now.Add(wait/2 + rand.N(wait))
+	e.next = now.Add(wait/2 + time.Duration(dice.Int64N(int64(wait))))
 }
 
 // due returns up to n idle addresses whose time has come, those that were

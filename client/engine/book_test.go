@@ -17,7 +17,7 @@ func TestFailuresWithoutEnd(t *testing.T) {
 	e := newBook().find(anon.MemoryAddr([32]byte{1}))
 	for range 200 {
 		e.busy++
-		e.ended(failed, now)
+		e.ended(failed, now, newRand(nil))
 		require.True(t, e.next.After(now))
 		require.True(t, e.next.Before(now.Add(2*longRetry)))
 	}

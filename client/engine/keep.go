@@ -82,6 +82,7 @@ func (t *Torrent) keep(ctx context.Context, c *content, jobs <-chan keeping, out
 			k.leaves = c.forest.leaves(job.piece, job.data)
 		}
 		if k.good && k.err == nil {
+			t.opts.seam.touchDisk()
 			_, k.err = c.data.WriteAt(job.data, c.offset(job.piece))
 			if k.err == nil {
 				k.err = c.data.Mark(job.piece, true)

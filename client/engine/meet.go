@@ -41,7 +41,7 @@ func (o *owner) meet(g greeting) {
 		}
 		g.conn.Close()
 		o.seat.give()
-		g.entry.ended(how, now)
+		g.entry.ended(how, now, o.rand)
 		return
 	}
 	p := o.admit(g, now)
@@ -66,7 +66,7 @@ func (o *owner) away(g greeting, now time.Time) {
 	if errors.Is(g.err, errOurself) && g.entry != nil {
 		g.entry.banned = true
 	}
-	g.entry.ended(how, now)
+	g.entry.ended(how, now, o.rand)
 	if g.inbound {
 		o.conduct.TurnedAway++
 		return
@@ -184,7 +184,7 @@ func (o *owner) employ(p *peer, stream io.ReadWriter) {
 func (o *owner) writer(p *peer, to io.Writer) *writer {
 	return &writer{
 		box: p.box, to: to, count: &o.count, limit: o.upload, reading: o.reading,
-		content: o.shared.Load, lost: o.tellLost,
+		content: o.shared.Load, lost: o.tellLost, seam: o.opts.seam,
 		before: func() error { return p.conn.SetWriteDeadline(time.Now().Add(writeTime)) },
 	}
 }
@@ -210,7 +210,7 @@ func (o *owner) dropAs(p *peer, how result) {
 		p.entry.seed = p.hasAll || p.about.UploadOnly
 		o.remember(p)
 	}
-	p.entry.ended(how, now)
+	p.entry.ended(how, now, o.rand)
 	for _, d := range o.drafts {
 		d.release(p)
 	}

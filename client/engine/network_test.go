@@ -88,6 +88,15 @@ type sample struct {
 const sampleName = "sample"
 
 func newSample(t testing.TB, pieceLength int64, sizes ...int) sample {
+	return makeSample(t, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), pieceLength, sizes)
+}
+
+// seededSample is the same in every run.
+func seededSample(t testing.TB, pieceLength int64, sizes ...int) sample {
+	return makeSample(t, rand.New(rand.NewPCG(1, 2)), pieceLength, sizes)
+}
+
+func makeSample(t testing.TB, dice *rand.Rand, pieceLength int64, sizes []int) sample {
 	s := sample{files: make(map[string][]byte)}
 	info := other.Info{Name: sampleName, PieceLength: pieceLength}
 	dir := t.TempDir()
@@ -95,7 +104,7 @@ func newSample(t testing.TB, pieceLength int64, sizes ...int) sample {
 		name := filepath.Join("dir", string(rune('a'+i)))
 		data := make([]byte, n)
 		for j := range data {
-			data[j] = byte(rand.Uint32())
+			data[j] = byte(dice.Uint32())
 		}
 		s.files[filepath.Join(sampleName, name)] = data
 		s.order = append(s.order, filepath.Join(sampleName, name))
@@ -136,7 +145,7 @@ func (s sample) requireIn(t testing.TB, dir string) {
 	}))
 }
 
-func (s sample) options(t testing.TB, e *end, dir string) Options {
+func (s sample) options(t testing.TB, e transport.Endpoint, dir string) Options {
 	look, err := profile.For(anon.Memory)
 	require.NoError(t, err)
 	return Options{Endpoint: e, Look: look, InfoHash: s.hash, V2Hash: s.v2, Info: s.info, Layers: s.layers, Dir: dir}

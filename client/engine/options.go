@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -95,8 +96,32 @@ type Options struct {
 	// OnPanic is told of a panic that was caught in our own code, with its
 	// stack, before the torrent ends. Nil means only the end tells.
 	OnPanic func(value any, stack []byte)
+	// seam is what tests of this package take the place of. Zero is nothing.
+	seam seam
+
 	// Log, nil for none. Nothing linkable is logged above debug.
 	Log *slog.Logger
+}
+
+// seam lets a test repeat a run and look at every step of it.
+type seam struct {
+	dice *rand.Rand   // in place of a fresh one
+	step func(*owner) // called by the owner after every event
+	disk func()       // called by whoever is about to read or write data
+}
+
+func (s seam) peerID(look profile.Look) [20]byte {
+	id := look.NewPeerID()
+	for i := len(look.PeerIDPrefix); s.dice != nil && i < len(id); i++ {
+		id[i] = byte(s.dice.Uint32())
+	}
+	return id
+}
+
+func (s seam) touchDisk() {
+	if s.disk != nil {
+		s.disk()
+	}
 }
 
 // The ways a torrent ends besides faults of the disk, CheckInfo's error and

@@ -159,6 +159,7 @@ type writer struct {
 	reading chan struct{} // as many as may read the disk at a time
 	content func() *content
 	lost    func(piece uint32)
+	seam    seam
 	blocks  int // of the next write
 	buf     []byte
 }
@@ -240,6 +241,7 @@ func (w *writer) load(ctx context.Context, blocks []pick.Block) error {
 
 func (w *writer) read(c *content, blocks []pick.Block, n int) error {
 	data := make([]byte, n)
+	w.seam.touchDisk()
 	_, err := c.data.ReadAt(data, c.offset(int(blocks[0].Piece))+int64(blocks[0].Begin))
 	if errors.Is(err, io.EOF) {
 		w.lost(blocks[0].Piece)

@@ -117,7 +117,7 @@ const (
 
 func newOwner(t *Torrent, ctx context.Context) *owner {
 	o := &owner{
-		Torrent: t, rand: newRand(), self: t.opts.Endpoint.Addr(), book: newBook(),
+		Torrent: t, rand: newRand(t.opts.seam.dice), self: t.opts.Endpoint.Addr(), book: newBook(),
 		urgent: make(map[int]time.Time),
 		past:   make(map[pick.Peer]*entry), pieces: make(map[uint32][]byte),
 		arrived: make(chan net.Conn), greeted: make(chan greeting), streams: make(chan struct{}), mail: make(chan parcel),
@@ -135,7 +135,10 @@ func newOwner(t *Torrent, ctx context.Context) *owner {
 	return o
 }
 
-func newRand() *mathrand.Rand {
+func newRand(given *mathrand.Rand) *mathrand.Rand {
+	if given != nil {
+		return given
+	}
 	var seed [16]byte
 	rand.Read(seed[:])
 	return mathrand.New(mathrand.NewPCG(binary.NativeEndian.Uint64(seed[:]), binary.NativeEndian.Uint64(seed[8:])))
@@ -236,6 +239,9 @@ func (o *owner) run() {
 			o.tick()
 		}
 		o.react()
+		if o.opts.seam.step != nil {
+			o.opts.seam.step(o)
+		}
 	}
 }
 

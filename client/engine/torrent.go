@@ -73,7 +73,7 @@ func Open(ctx context.Context, opts Options) (*Torrent, error) {
 	}
 	run, cancel := context.WithCancel(context.Background())
 	t := &Torrent{
-		opts: opts, log: opts.Log, peerID: opts.Look.NewPeerID(),
+		opts: opts, log: opts.Log, peerID: opts.seam.peerID(opts.Look),
 		asks: make(chan func(*owner)), cancel: cancel,
 		gone: make(chan struct{}), failed: make(chan struct{}),
 		done: make(chan struct{}), ready: make(chan struct{}),

@@ -53,7 +53,7 @@ func (h *host) Open(ctx context.Context, id anon.Identity) (transport.Endpoint, 
 		return nil, err
 	}
 	e := &endpoint{
-		host: h, addr: addrFor(id.Key), conns: map[*conn]struct{}{},
+		host: h, addr: addrFor(id.Key), conns: map[*conn]struct{}{}, dialled: map[uint64]uint64{},
 		backlog: make(chan *conn, backlog), done: make(chan struct{}),
 	}
 	h.net.mu.Lock()
@@ -66,6 +66,8 @@ func (h *host) Open(ctx context.Context, id anon.Identity) (transport.Endpoint, 
 	case h.net.endpoints[e.addr] != nil:
 		return nil, errTaken
 	}
+	h.net.opened++
+	e.number = h.net.opened
 	h.net.endpoints[e.addr] = e
 	h.endpoints[e] = struct{}{}
 	return e, nil
@@ -122,9 +124,11 @@ type endpoint struct {
 	done    chan struct{}
 	once    sync.Once
 
-	// closed and conns are guarded by host.net.mu.
-	closed bool
-	conns  map[*conn]struct{}
+	// What follows is guarded by host.net.mu.
+	closed  bool
+	conns   map[*conn]struct{}
+	number  uint64            // in the order of opening
+	dialled map[uint64]uint64 // times, by the number of the other end
 }
 
 func (e *endpoint) Addr() anon.Addr { return e.addr }

@@ -31,8 +31,8 @@ type Options struct {
 	// Loss is the share of segments, 0 to 1, that arrive one retransmission
 	// timeout late and hold up all behind them.
 	Loss float64
-	// Seed makes jitter, loss and nothing else repeatable, as long as
-	// connections are made in the same order.
+	// Seed makes jitter, loss and nothing else repeatable, as long as endpoints
+	// are opened in the same order, and connections from one of them to another.
 	Seed uint64
 	// Buffer is how many bytes a direction holds between Write and Read;
 	// writers block beyond. 0 means 4 MiB, or with a Rate what the line
@@ -58,7 +58,7 @@ type Network struct {
 
 	mu        sync.Mutex
 	endpoints map[anon.Addr]*endpoint
-	conns     uint64 // made so far; seeds each connection's dice
+	opened    uint64 // endpoints so far
 	down      bool
 	failed    chan struct{} // closed while the network is down
 }
@@ -143,7 +143,6 @@ func (n *Network) connect(from *endpoint, to anon.Addr) (*conn, error) {
 	if target == nil || len(target.backlog) == cap(target.backlog) {
 		return nil, unreachableError()
 	}
-	n.conns++
 	near, far := n.pair(from, target)
 	from.conns[near] = struct{}{}
 	target.conns[far] = struct{}{}
@@ -152,8 +151,10 @@ func (n *Network) connect(from *endpoint, to anon.Addr) (*conn, error) {
 }
 
 func (n *Network) pair(from, to *endpoint) (near, far *conn) {
+	from.dialled[to.number]++
+	made := from.number<<40 | to.number<<20 | from.dialled[to.number]
 	dice := func(way uint64) *mathrand.Rand {
-		return mathrand.New(mathrand.NewPCG(n.opts.Seed, n.conns<<1|way))
+		return mathrand.New(mathrand.NewPCG(n.opts.Seed, made<<1|way))
 	}
 	out, in := newStream(n, dice(0)), newStream(n, dice(1))
 	seen := from.addr
