@@ -70,7 +70,10 @@ func (o *owner) openContent(raw []byte) (*content, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read metadata: %w", err)
 	}
-	files := layout(info)
+	files, err := o.place(info)
+	if err != nil {
+		return nil, err
+	}
 	data, err := disk.Open(disk.Options{
 		Dir: o.opts.Dir, Base: o.opts.Base, Files: files, PieceLength: info.PieceLength, Wanted: wanted(chosen),
 		ReadOnly: o.opts.ReadOnly, OnError: o.fail,
@@ -172,7 +175,7 @@ func (o *owner) start(err error) {
 		o.fail(fmt.Errorf("read metadata: %w", err))
 		return
 	}
-	o.choker = choke.New(choke.Slots(float64(o.opts.UploadRate)), o.rand)
+	o.choker = choke.New(choke.Slots(float64(o.upload.Bytes())), o.rand)
 	for range workersFor() {
 		o.work("keep", func() { o.keep(o.ctx, c, o.jobs, o.kept) })
 	}

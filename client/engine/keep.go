@@ -13,6 +13,7 @@ import (
 	"sotto/client/engine/disk"
 	"sotto/client/engine/merkle"
 	"sotto/client/engine/pick"
+	"sotto/client/engine/wire"
 	"sotto/client/metainfo"
 )
 
@@ -106,6 +107,11 @@ func sums(piece []byte) (out []pick.Sum) {
 // check hashes everything that is on disk and returns when the state of every
 // piece is known or ctx is done.
 func (t *Torrent) check(ctx context.Context, c *content) error {
+	return t.each(ctx, c, func(piece int, buf []byte) error { return t.checkPiece(c, piece, buf) })
+}
+
+// each settles every piece, several at a time.
+func (t *Torrent) each(ctx context.Context, c *content, settle func(piece int, buf []byte) error) error {
 	var next atomic.Int64
 	var all sync.WaitGroup
 	errs := make([]error, workersFor())
@@ -118,7 +124,7 @@ func (t *Torrent) check(ctx context.Context, c *content) error {
 				if piece >= c.info.Pieces {
 					return
 				}
-				errs[i] = t.checkPiece(c, piece, buf)
+				errs[i] = settle(piece, buf)
 			}
 		})
 	}
@@ -127,6 +133,9 @@ func (t *Torrent) check(ctx context.Context, c *content) error {
 }
 
 func (t *Torrent) checkPiece(c *content, piece int, buf []byte) error {
+	if t.opts.Have != nil {
+		return c.data.Mark(piece, wire.Bitfield(t.opts.Have).Get(piece))
+	}
 	sum := c.summer(piece)
 	size := c.size(piece)
 	for at := 0; at < size; {

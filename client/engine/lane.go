@@ -138,8 +138,8 @@ func (o *owner) read(ctx context.Context, l *lane, conn *webseed.Conn, parts []w
 	for _, n := range sizes {
 		data := o.blocks.Get()[:n]
 		_, err := io.ReadFull(conn, data)
-		if err == nil && o.download != nil {
-			err = o.download.WaitN(ctx, n)
+		if err == nil {
+			err = o.download.wait(ctx, n)
 		}
 		if err != nil {
 			o.blocks.Put(data)

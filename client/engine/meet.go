@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"slices"
 	"time"
 
 	"sotto/anon"
 	"sotto/client/engine/pick"
 	"sotto/client/engine/wire"
+	"sotto/client/engine/wire/mse"
 )
 
 // young is how long after it was made a connection may give way to another
@@ -161,7 +163,8 @@ func (o *owner) admit(g greeting, now time.Time) *peer {
 }
 
 // employ starts a peer's reader and writer.
-func (o *owner) employ(p *peer, stream io.ReadWriter) {
+func (o *owner) employ(p *peer, stream net.Conn) {
+	p.rc4 = mse.Encrypted(stream)
 	ctx, cancel := context.WithCancel(o.ctx)
 	p.stop = cancel
 	r := &reader{peer: p, from: stream, count: &o.count, limit: o.download, mail: o.mail, ctx: ctx, blocks: &o.blocks}

@@ -59,6 +59,14 @@ type Options struct {
 	// entry a file; those of padding do not count. An error ends the torrent
 	// with it. Nil means Normal for all.
 	Choose func(files []metainfo.File) ([]Priority, error)
+	// Paths gives every file another path below Dir, one a file, that of
+	// padding not used, when the info dictionary is known and accepted. Nil
+	// leaves them as the dictionary has them. What leaves Dir ends the torrent.
+	Paths func(files []metainfo.File) ([]string, error)
+	// Have are the pieces that are known to be on disk, as a bitfield on the
+	// wire (BEP 3); then nothing is hashed, and all others are fetched, whatever
+	// is there: see Check. Only with Info. Nil hashes what is there.
+	Have []byte
 	// Sequential fetches pieces in their order and not by rarity.
 	Sequential bool
 	// Dir is the data folder. Data goes to Dir/name or Dir/name/…; nothing
@@ -86,6 +94,9 @@ type Options struct {
 	// UploadRate and DownloadRate are bytes a second, over all peers;
 	// 0 means no limit. Values below 64 KiB make transfers bursty.
 	UploadRate, DownloadRate int64
+	// Upload and Download are bounds to share with others and to change, in
+	// place of the two above; nil means these.
+	Upload, Download *Rate
 
 	// Budget and Slots bound the memory and the streams of all torrents that
 	// are given the same ones. Nil means one of the default size for this
@@ -168,6 +179,8 @@ func complete(o *Options) error {
 		return errors.New("a base is for reading only")
 	case o.Dir == "" && o.Base == "":
 		return errors.New("no data folder")
+	case o.Have != nil && o.Info == nil:
+		return errors.New("pieces of a torrent without metadata")
 	case len(o.Info) > MaxInfo:
 		return errors.New("info dictionary above 16 MiB")
 	case o.Info != nil && !o.matches(o.Info):
@@ -180,6 +193,7 @@ func complete(o *Options) error {
 		return err
 	}
 	o.Info, o.Layers = slices.Clone(o.Info), slices.Clone(o.Layers)
+	o.Have = slices.Clone(o.Have)
 	o.Extensions = slices.Clone(o.Extensions)
 	if o.MaxPeers <= 0 {
 		o.MaxPeers = DefaultMaxPeers
@@ -192,6 +206,12 @@ func complete(o *Options) error {
 	}
 	if o.Slots == nil {
 		o.Slots = NewSlots(0)
+	}
+	if o.Upload == nil && o.UploadRate > 0 {
+		o.Upload = NewRate(o.UploadRate)
+	}
+	if o.Download == nil && o.DownloadRate > 0 {
+		o.Download = NewRate(o.DownloadRate)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"sotto/client/engine/pick"
 	"sotto/client/engine/wire"
 )
@@ -155,7 +153,7 @@ type writer struct {
 	to      io.Writer
 	before  func() error // of each write: sets the deadline
 	count   *counters
-	limit   *rate.Limiter // nil for none
+	limit   *Rate
 	reading chan struct{} // as many as may read the disk at a time
 	content func() *content
 	lost    func(piece uint32)
@@ -202,7 +200,7 @@ func (w *writer) counted(ctx context.Context, blocks []pick.Block) error {
 // send writes the messages in buf and blocks, together unless the blocks have
 // to wait for the upload limit.
 func (w *writer) send(ctx context.Context, blocks []pick.Block) error {
-	if w.limit != nil && len(w.buf) > 0 && len(blocks) > 0 {
+	if w.limit.Bytes() > 0 && len(w.buf) > 0 && len(blocks) > 0 {
 		if err := w.write(); err != nil {
 			return err
 		}
@@ -223,12 +221,8 @@ func (w *writer) load(ctx context.Context, blocks []pick.Block) error {
 	for _, b := range blocks {
 		n += int(b.Length)
 	}
-	if w.limit != nil {
-		for left := n; left > 0; left -= min(left, w.limit.Burst()) {
-			if err := w.limit.WaitN(ctx, min(left, w.limit.Burst())); err != nil {
-				return err
-			}
-		}
+	if err := w.limit.wait(ctx, n); err != nil {
+		return err
 	}
 	select {
 	case w.reading <- struct{}{}:

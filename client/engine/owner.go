@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"sotto/anon"
 	"sotto/client/engine/choke"
 	"sotto/client/engine/pick"
@@ -77,7 +75,7 @@ type owner struct {
 	lost             chan uint32
 	proved           chan proved
 	reading          chan struct{}
-	upload, download *rate.Limiter
+	upload, download *Rate
 	clock            *time.Timer
 	ticks            int // of the clock, so far
 	registry         wire.Registry
@@ -125,7 +123,7 @@ func newOwner(t *Torrent, ctx context.Context) *owner {
 		kept: make(chan kept), lost: make(chan uint32), proved: make(chan proved),
 		names: namesOf(&t.opts), inquests: make(map[uint32]*inquest),
 		reading: make(chan struct{}, readersAtOnce), sequential: t.opts.Sequential, superSeed: t.opts.SuperSeed,
-		upload: limiter(t.opts.UploadRate), download: limiter(t.opts.DownloadRate),
+		upload: t.opts.Upload, download: t.opts.Download,
 	}
 	o.registry, _ = register(t.opts.Extensions) // Open has checked them
 	o.account = &account{budget: t.opts.Budget}
@@ -142,13 +140,6 @@ func newRand(given *mathrand.Rand) *mathrand.Rand {
 	var seed [16]byte
 	rand.Read(seed[:])
 	return mathrand.New(mathrand.NewPCG(binary.NativeEndian.Uint64(seed[:]), binary.NativeEndian.Uint64(seed[8:])))
-}
-
-func limiter(bytesPerSecond int64) *rate.Limiter {
-	if bytesPerSecond <= 0 {
-		return nil
-	}
-	return rate.NewLimiter(rate.Limit(bytesPerSecond), rateBurst)
 }
 
 // live runs the torrent to its end and returns when every goroutine it

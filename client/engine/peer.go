@@ -6,8 +6,6 @@ import (
 	"net"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"sotto/anon"
 	"sotto/client/engine/pace"
 	"sotto/client/engine/pick"
@@ -21,6 +19,7 @@ type peer struct {
 	entry    *entry    // nil when its address is unknown
 	addr     anon.Addr // may be unknown
 	inbound  bool
+	rc4      bool
 	agreed   wire.Features
 	peerID   [20]byte
 	hello    wire.Handshake // ours
@@ -147,7 +146,7 @@ type reader struct {
 	peer   *peer
 	from   io.Reader
 	count  *counters
-	limit  *rate.Limiter // nil for none
+	limit  *Rate
 	mail   chan<- parcel
 	ctx    context.Context
 	parcel []wire.Message
@@ -182,12 +181,8 @@ func (r *reader) Read(b []byte) (int, error) {
 	}
 	n, err := r.from.Read(b)
 	r.count.read.Add(int64(n))
-	if r.limit != nil && n > 0 {
-		for left := n; left > 0; left -= rateBurst {
-			if r.limit.WaitN(r.ctx, min(left, rateBurst)) != nil {
-				return 0, r.ctx.Err()
-			}
-		}
+	if r.limit.wait(r.ctx, n) != nil {
+		return 0, r.ctx.Err()
 	}
 	return n, err
 }

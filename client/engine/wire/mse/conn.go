@@ -64,3 +64,22 @@ func (c *conn) Write(b []byte) (written int, err error) {
 	}
 	return written, c.broken
 }
+
+// Encrypted reports whether what is written to c leaves it as RC4. It looks
+// through connections that have NetConn, as those around another have.
+func Encrypted(c net.Conn) bool {
+	for c != nil {
+		switch at := c.(type) {
+		case *conn:
+			if at.encrypt != nil {
+				return true
+			}
+			c = at.Conn
+		case interface{ NetConn() net.Conn }:
+			c = at.NetConn()
+		default:
+			return false
+		}
+	}
+	return false
+}
