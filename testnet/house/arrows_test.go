@@ -49,6 +49,8 @@ var arrows = []arrow{
 	{"client/journal", []string{"anon/folder"}, nil, "writes files, knows nobody"},
 	{"client/tracker", []string{"anon", "anon/profile", "transport", "client/bencode"}, []string{"github.com/anacrolix/torrent/bencode"}, "talks through an endpoint it was given"},
 	{"client/tracker/server", []string{"anon", "transport", "client/bencode"}, []string{"github.com/anacrolix/torrent/bencode", "golang.org/x/time/rate"}, "answers on an endpoint it was given"},
+	{"client/health", nil, nil, "a table and a plain value"},
+	{"client/porter", []string{"anon", "anon/profile", "transport", "client/engine/wire", "client/engine/wire/mse"}, nil, "sorts streams of an endpoint it was given"},
 	{"client/discover", []string{"anon", "client/tracker"}, nil, "decides when to ask, not how"},
 	{"client", []string{"anon", "anon/profile", "transport", "client/..."}, nil, "composes its rooms, names no concrete transport"},
 	{"testnet/...", []string{"..."}, []string{"..."}, "the lab may use everything"},
