@@ -34,6 +34,8 @@ type Client struct {
 	AllNetworks bool
 	// Journal keeps unfinished downloads. Get needs it.
 	Journal *journal.Journal
+	// Format is what Share makes; the zero value is v1, which everybody reads.
+	Format metainfo.Format
 	// Log gets nothing linkable. Nil discards.
 	Log *slog.Logger
 	// Report gets every Event, one at a time, and must be quick. Nil discards.

@@ -45,9 +45,9 @@ func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Fini
 		return Finished{}, err
 	}
 	defer s.close()
-	info, err := s.fetch(ctx, func(raw []byte) error {
+	info, err := s.fetch(ctx, func(raw, layers []byte) error {
 		known := *link
-		known.Info = raw
+		known.Info, known.Layers = raw, layers
 		return c.keep(&known, dir)
 	})
 	if err != nil {
@@ -93,6 +93,9 @@ func merge(link *metainfo.Link, old journal.Record) *metainfo.Link {
 	if merged.Info == nil {
 		merged.Info = old.Info
 	}
+	if merged.Layers == nil {
+		merged.Layers = old.Layers
+	}
 	earlier, err := metainfo.ParseMagnet(old.Magnet)
 	if err != nil || earlier.InfoHash != link.InfoHash {
 		return &merged
@@ -120,5 +123,7 @@ func union[T comparable](a, b []T) []T {
 }
 
 func (c *Client) keep(link *metainfo.Link, dir string) error {
-	return c.Journal.Save(journal.Record{InfoHash: link.InfoHash, Dir: dir, Info: link.Info, Magnet: link.Magnet()})
+	return c.Journal.Save(journal.Record{
+		InfoHash: link.InfoHash, Dir: dir, Info: link.Info, Layers: link.Layers, Magnet: link.Magnet(),
+	})
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"sotto/anon/profile"
@@ -15,17 +16,18 @@ import (
 // side of opening an identity and of announcing are not one event.
 const startJitter = 2 * time.Second
 
-// search runs the search for a swarm's peers.
+// search runs the search for a swarm's peers: of a hybrid in both swarms that
+// BEP 52 gives it, as libtorrent does.
 type search struct {
-	inner *discover.Search
+	inner []*discover.Search
 	stop  context.CancelFunc
-	gone  chan struct{}
+	gone  sync.WaitGroup
 }
 
 func startSearch(s *swarm, look profile.Look) (*search, error) {
 	network := s.endpoint.Addr().On()
 	config := discover.Config{
-		Network: network, InfoHash: s.link.InfoHash, PeerID: s.engine.Stats().PeerID,
+		Network: network, PeerID: s.engine.Stats().PeerID,
 		Peers: s.link.Peers, Torrent: wanted{s.engine}, StartJitter: startJitter,
 	}
 	for _, t := range s.link.Trackers {
@@ -40,11 +42,13 @@ func startSearch(s *swarm, look profile.Look) (*search, error) {
 		config.Trackers = append(config.Trackers, discover.Source{Name: t.Host, Tracker: a})
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	se := &search{inner: discover.New(config), stop: stop, gone: make(chan struct{})}
-	go func() {
-		defer close(se.gone)
-		se.inner.Run(ctx)
-	}()
+	se := &search{stop: stop}
+	for _, name := range s.link.Names() {
+		config.InfoHash = name
+		inner := discover.New(config)
+		se.inner = append(se.inner, inner)
+		se.gone.Go(func() { inner.Run(ctx) })
+	}
 	return se, nil
 }
 
@@ -52,14 +56,14 @@ func startSearch(s *swarm, look profile.Look) (*search, error) {
 // waits.
 func (se *search) close() {
 	se.stop()
-	<-se.gone
+	se.gone.Wait()
 }
 
 // trouble is a sentence on why no peer was found yet; "" when a tracker has
 // answered or is still being asked for the first time.
 func (se *search) trouble() string {
 	var last error
-	for _, st := range se.inner.States() {
+	for _, st := range se.states() {
 		if st.Answered && st.Err == nil {
 			if st.Warning != "" {
 				return "the tracker says: " + st.Warning
@@ -74,6 +78,13 @@ func (se *search) trouble() string {
 		return ""
 	}
 	return fmt.Sprintf("no tracker answers yet: %v", last)
+}
+
+func (se *search) states() (all []discover.State) {
+	for _, inner := range se.inner {
+		all = append(all, inner.States()...)
+	}
+	return all
 }
 
 // wanted shows the engine's torrent as the search needs it.

@@ -31,6 +31,7 @@ func (c *Client) Share(ctx context.Context, path string) error {
 		return fmt.Errorf("share: %w", err)
 	}
 	link, err := metainfo.Build(ctx, path, metainfo.BuildOptions{
+		Format:   c.Format,
 		Progress: func(done, total int64) { c.report(Hashing{done, total}) },
 	})
 	if err != nil {
@@ -99,7 +100,7 @@ func (c *Client) hostOn(ctx context.Context, t transport.Transport, link *metain
 	err := proven(ctx, t, true)
 	if err == nil {
 		var s *swarm
-		desk := server.New(server.Config{Swarms: [][20]byte{link.InfoHash}})
+		desk := server.New(server.Config{Swarms: link.Names()})
 		if s, err = c.join(ctx, t, link, options{base: path, host: desk}); err == nil {
 			return s, nil
 		}

@@ -55,7 +55,7 @@ func (c *Client) join(ctx context.Context, t transport.Transport, link *metainfo
 	s := &swarm{client: c, link: link, endpoint: ep}
 	budget, slots := c.bounds()
 	s.engine, err = engine.Open(ctx, engine.Options{
-		Endpoint: ep, Look: look, InfoHash: link.InfoHash, Info: link.Info,
+		Endpoint: ep, Look: look, InfoHash: link.InfoHash, V2Hash: link.V2Hash, Info: link.Info, Layers: link.Layers,
 		Dir: o.dir, Base: o.base, ReadOnly: o.host != nil, Log: c.log(), Choose: choose(link.Files),
 		Webseeds: webseeds(link, network),
 		Budget:   budget, Slots: slots,
@@ -99,8 +99,8 @@ func (s *swarm) close() error {
 
 // fetch waits until everything is verified. Metadata that was not known is
 // given to keep as soon as it is there, so that resuming does not depend on a
-// peer for it.
-func (s *swarm) fetch(ctx context.Context, keep func(info []byte) error) (*metainfo.Info, error) {
+// peer for it; layers come after the dictionary, and most torrents have none.
+func (s *swarm) fetch(ctx context.Context, keep func(info, layers []byte) error) (*metainfo.Info, error) {
 	haveInfo := make(chan struct{})
 	var raw []byte
 	var err error
@@ -120,11 +120,34 @@ func (s *swarm) fetch(ctx context.Context, keep func(info []byte) error) (*metai
 		return nil, err
 	}
 	if s.link.Info == nil {
-		if err := keep(raw); err != nil {
+		if err := keep(raw, nil); err != nil {
+			return nil, err
+		}
+	}
+	if info.Format() == metainfo.FormatV2 && s.link.Layers == nil {
+		layers, err := s.layers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := keep(raw, layers); err != nil {
 			return nil, err
 		}
 	}
 	return info, s.wait(ctx, s.engine.Done())
+}
+
+// layers waits for the piece layers.
+func (s *swarm) layers(ctx context.Context) (layers []byte, err error) {
+	have := make(chan struct{})
+	go func() {
+		defer close(have)
+		layers, err = s.engine.Layers(ctx)
+	}()
+	if err := s.wait(ctx, have); err != nil {
+		<-have
+		return nil, err
+	}
+	return layers, err
 }
 
 // wait reports progress until done is closed; nil never is. It returns ctx's

@@ -44,6 +44,10 @@ type Record struct {
 	// Info is the bencoded info dictionary; nil while it is unknown. Whoever
 	// loads it checks it against InfoHash.
 	Info []byte
+	// Layers are the piece layers of a torrent of v2 (BEP 52), checked by
+	// whoever loads them; nil while they are unknown. Records of before there
+	// were any have none.
+	Layers []byte
 	// Magnet holds the link's name, trackers and peers.
 	Magnet string
 }
@@ -54,6 +58,7 @@ type encoded struct {
 	InfoHash string `json:"info_hash"`
 	Dir      string `json:"dir"`
 	Info     []byte `json:"info,omitempty"`
+	Layers   []byte `json:"layers,omitempty"`
 	Magnet   string `json:"magnet"`
 }
 
@@ -133,13 +138,13 @@ func decode(raw []byte) (Record, error) {
 	if err != nil || len(hash) != 20 || e.Version < 1 || !filepath.IsAbs(e.Dir) {
 		return Record{}, fmt.Errorf("%w: a field is out of range", ErrDamaged)
 	}
-	return Record{InfoHash: [20]byte(hash), Dir: e.Dir, Info: e.Info, Magnet: e.Magnet}, nil
+	return Record{InfoHash: [20]byte(hash), Dir: e.Dir, Info: e.Info, Layers: e.Layers, Magnet: e.Magnet}, nil
 }
 
 // Save writes a record, replacing the old one in one step: after a crash at
 // any instant one of the two is there, whole.
 func (j *Journal) Save(rec Record) error {
-	raw, err := json.Marshal(encoded{Version, hex.EncodeToString(rec.InfoHash[:]), rec.Dir, rec.Info, rec.Magnet})
+	raw, err := json.Marshal(encoded{Version, hex.EncodeToString(rec.InfoHash[:]), rec.Dir, rec.Info, rec.Layers, rec.Magnet})
 	if err != nil {
 		return fmt.Errorf("save record: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 
 func sample() journal.Record {
 	return journal.Record{
-		InfoHash: [20]byte{1, 2, 3}, Dir: "/data", Info: []byte("d4:name1:xe"), Magnet: "magnet:?x",
+		InfoHash: [20]byte{1, 2, 3}, Dir: "/data", Info: []byte("d4:name1:xe"), Layers: []byte("de"), Magnet: "magnet:?x",
 	}
 }
 
@@ -33,7 +33,7 @@ func TestRoundTrip(t *testing.T) {
 
 	require.NoError(t, j.Save(sample()))
 	changed := sample()
-	changed.Info = nil
+	changed.Info, changed.Layers = nil, nil
 	require.NoError(t, j.Save(changed))
 	got, err := j.Load([20]byte{1, 2, 3})
 	require.NoError(t, err)

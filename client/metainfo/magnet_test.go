@@ -83,6 +83,8 @@ func TestMagnetOfV2(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, digits[:40], fmt.Sprintf("%x", only.InfoHash))
 	require.Equal(t, both.V2Hash, only.V2Hash)
+	require.Equal(t, [][20]byte{both.InfoHash, only.InfoHash}, both.Names())
+	require.Equal(t, [][20]byte{only.InfoHash}, only.Names())
 	require.Equal(t, "magnet:?"+btmh+digits, only.Magnet())
 }
 

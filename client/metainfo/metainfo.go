@@ -86,6 +86,16 @@ type Link struct {
 	More    int
 }
 
+// Names returns the hashes by which swarms may know the torrent, InfoHash
+// first: two for a hybrid that says so, else one.
+func (l *Link) Names() [][20]byte {
+	names := [][20]byte{l.InfoHash}
+	if l.V2Hash != ([32]byte{}) && l.InfoHash != truncate(l.V2Hash) {
+		names = append(names, truncate(l.V2Hash))
+	}
+	return names
+}
+
 // Kind is the sort of thing that was ignored.
 type Kind string
 

@@ -8,10 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"sotto/client"
+	"sotto/client/metainfo"
 )
 
 func (a *app) shareCommand() *cobra.Command {
-	var torrent string
+	var torrent, format string
 	c := &cobra.Command{
 		Use:   "share PATH",
 		Short: "Share a file or folder from a hidden service of your own, until Ctrl-C",
@@ -22,15 +23,20 @@ stops working when sotto stops. With both networks in one link, whoever has it
 knows that both addresses are yours; use --network to share on one.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.supervised(func() error { return a.share(c.Context(), args[0], torrent) })
+			return a.supervised(func() error { return a.share(c.Context(), args[0], torrent, format) })
 		},
 	}
 	c.Flags().StringVar(&torrent, "torrent", "", "also write a torrent file")
+	c.Flags().StringVar(&format, "format", "v1", "what to make: v1, which everybody can fetch; hybrid; or v2")
 	a.networkFlag(c)
 	return c
 }
 
-func (a *app) share(ctx context.Context, path, torrent string) error {
+func (a *app) share(ctx context.Context, path, torrent, format string) error {
+	made, err := metainfo.ParseFormat(format)
+	if err != nil {
+		return &usageError{fmt.Errorf("share: %w", err)}
+	}
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -39,6 +45,7 @@ func (a *app) share(ctx context.Context, path, torrent string) error {
 		return &usageError{fmt.Errorf("share: %w", err)}
 	}
 	return a.transfer(cfg, func(c *client.Client) error {
+		c.Format = made
 		show, stop := c.Report, context.CancelFunc(nil)
 		ctx, stop = context.WithCancel(ctx)
 		defer stop()
