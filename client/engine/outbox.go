@@ -236,7 +236,7 @@ func (w *writer) load(ctx context.Context, blocks []pick.Block) error {
 func (w *writer) read(c *content, blocks []pick.Block, n int) error {
 	data := make([]byte, n)
 	w.seam.touchDisk()
-	_, err := c.data.ReadAt(data, c.offset(int(blocks[0].Piece))+int64(blocks[0].Begin))
+	err := c.read(data, int(blocks[0].Piece), int(blocks[0].Begin))
 	if errors.Is(err, io.EOF) {
 		w.lost(blocks[0].Piece)
 	}

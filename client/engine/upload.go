@@ -24,7 +24,7 @@ func (o *owner) request(p *peer, b pick.Block) error {
 	}
 	c := o.content
 	if int64(b.Piece) >= int64(c.info.Pieces) || b.Length == 0 || b.Length > wire.MaxRequest ||
-		int64(b.Begin)+int64(b.Length) > int64(c.size(int(b.Piece))) {
+		!c.holds(b) {
 		return errRequest
 	}
 	may := p.unchoked || slices.Contains(p.allowed, b.Piece) && p.gifts < maxGifts

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"sotto/client/engine/merkle"
+	"sotto/client/engine/pick"
 	"sotto/client/metainfo"
 )
 
@@ -77,6 +78,25 @@ func newForest(info *metainfo.Info, layers []byte) (*forest, error) {
 
 // bytes is how many bytes of a file are in a piece.
 func (f *forest) bytes(piece int) int { return f.pieces[piece].bytes }
+
+// holds reports whether a peer may ask for a block. Where a file of a torrent
+// without a v1 part ends inside a piece, libtorrent 2 counts zeros up to the
+// piece's end as content, and asks for whole blocks.
+func (c *content) holds(b pick.Block) bool {
+	size, end := int64(c.size(int(b.Piece))), int64(b.Begin)+int64(b.Length)
+	if c.info.V1 {
+		return end <= size
+	}
+	return int64(b.Begin) < size && end <= c.info.PieceLength
+}
+
+// read fills data from a piece, and with zeros behind its end.
+func (c *content) read(data []byte, piece, begin int) error {
+	n := max(0, min(len(data), c.size(piece)-begin))
+	clear(data[n:])
+	_, err := c.data.ReadAt(data[:n], c.offset(piece)+int64(begin))
+	return err
+}
 
 // tree returns the tree of a file, nil while it is not known.
 func (f *forest) tree(w *wood) *merkle.Tree {

@@ -112,7 +112,8 @@ func TestResumeV2NeedsNobody(t *testing.T) {
 	_, err = get.Info(t.Context())
 	require.NoError(t, err)
 	require.False(t, get.Stats().HasInfo, "nothing can be said without layers")
-	o.Layers = bytes.Replace(s.layers, []byte{s.layers[60]}, []byte{s.layers[60] ^ 1}, 1)
+	o.Layers = bytes.Clone(s.layers)
+	o.Layers[60] ^= 1 // in the first hash
 	require.ErrorContains(t, endsWith(t, start(t, o)), "piece layers")
 }
 
@@ -318,6 +319,23 @@ func TestHashRequestFlood(t *testing.T) {
 		}
 		t.Fatal("no end of hashes")
 	})
+}
+
+// libtorrent 2 asks for whole blocks where a file ends inside one; they are
+// zeros behind it. What begins behind the end is nobody's.
+func TestServesWholeBlocksAtTheEndOfAFile(t *testing.T) {
+	s := newSampleOf(t, metainfo.FormatV2, 32<<10, 40_000, 70_000)
+	n := memory.New(memory.Options{})
+	us, them := open(t, n), open(t, n)
+	s.seeder(t, us)
+	p := v2Peer(t, them, us.Addr(), s)
+	p.must(msgInterested)
+	p.until(msgUnchoke)
+	p.must(msgRequest, quads(1, 0, 16<<10)...)
+	got := p.until(msgPiece)[8:]
+	require.Equal(t, append(bytes.Clone(s.files[s.order[0]][32<<10:]), make([]byte, 48<<10-40_000)...), got)
+	p.must(msgRequest, quads(1, 16<<10, 16<<10)...)
+	p.hungUp()
 }
 
 // Hash messages on a connection that goes by v1 are a violation.
