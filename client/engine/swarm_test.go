@@ -65,12 +65,12 @@ type swarm struct {
 
 // tally counts what swarms must have had in them to prove anything.
 type tally struct {
-	lies, audited, bans, restarts, choices, played, resets, outages, served, claims, steps atomic.Int64
+	lies, forged, audited, bans, restarts, choices, played, resets, outages, served, claims, steps atomic.Int64
 }
 
 func (a *tally) String() string {
-	return fmt.Sprintf("%d lies, %d bans, %d restarts, %d resets, %d outages, %d choices of files; checked: %d events, %d blocks served, %d claims, %d blocks audited",
-		a.lies.Load(), a.bans.Load(), a.restarts.Load(), a.resets.Load(), a.outages.Load(), a.choices.Load(),
+	return fmt.Sprintf("%d lies, %d forged hashes, %d bans, %d restarts, %d resets, %d outages, %d choices of files; checked: %d events, %d blocks served, %d claims, %d blocks audited",
+		a.lies.Load(), a.forged.Load(), a.bans.Load(), a.restarts.Load(), a.resets.Load(), a.outages.Load(), a.choices.Load(),
 		a.steps.Load(), a.served.Load(), a.claims.Load(), a.audited.Load())
 }
 
@@ -91,16 +91,19 @@ func (a *tally) String() string {
 //
 //	go test ./client/engine -run 'TestSwarm$' -cpu 1 -swarm-seeds 1 -swarm-first N
 func TestSwarm(t *testing.T) {
-	s := seededSample(t, swarmPiece, 200_000, 3, 0, 270_000)
+	samples := []sample{seededSample(t, swarmPiece, 200_000, 3, 0, 270_000)}
+	for _, f := range v2Formats {
+		samples = append(samples, samples[0].as(t, f, swarmPiece))
+	}
 	source := t.TempDir()
-	s.write(t, source)
+	samples[0].write(t, source)
 	var all tally
 	for seed := *swarmFirst; seed < *swarmFirst+*swarmSeeds; seed++ {
 		if done := seed - *swarmFirst; done > 0 && done%100 == 0 {
 			fmt.Printf("%d swarms: %v\n", done, &all)
 		}
 		ok := t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { playSwarm(t, s, source, uint64(seed), &all) })
+			synctest.Test(t, func(t *testing.T) { playSwarm(t, samples[seed/2%3], source, uint64(seed), &all) })
 		})
 		if !ok {
 			t.Fatalf("again: go test ./client/engine -run 'TestSwarm$' -cpu 1 -swarm-seeds 1 -swarm-first %d", seed)
@@ -111,7 +114,7 @@ func TestSwarm(t *testing.T) {
 		return // a few may well lack something
 	}
 	for _, n := range []*atomic.Int64{
-		&all.lies, &all.bans, &all.restarts, &all.resets, &all.outages, &all.choices, &all.played,
+		&all.lies, &all.forged, &all.bans, &all.restarts, &all.resets, &all.outages, &all.choices, &all.played,
 		&all.served, &all.claims, &all.audited,
 	} {
 		require.Positive(t, n.Load(), &all)
@@ -128,7 +131,7 @@ func playSwarm(t *testing.T, s sample, source string, seed uint64, all *tally) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	w := &swarm{
-		t: t, sample: s, truth: s.whole(), source: source, seed: seed, rand: r, network: n, ctx: ctx,
+		t: t, sample: s, truth: s.padded(), source: source, seed: seed, rand: r, network: n, ctx: ctx,
 		liar: map[anon.Addr]bool{}, tally: all,
 	}
 	if seed%3 == 0 {
@@ -193,7 +196,7 @@ func (w *swarm) start(i int) {
 	o.ReadOnly = i < swarmHosts
 	o.MaxPeers, o.MaxDials = 12, 4
 	if w.rand.IntN(3) == 0 && !o.ReadOnly {
-		o.Info = nil
+		o.Info, o.Layers = nil, nil
 	}
 	if w.rand.IntN(4) == 0 {
 		o.UploadRate = 40 << 10
@@ -234,7 +237,11 @@ func (w *swarm) introduce(i int) {
 
 // rechoose has a node want other files.
 func (w *swarm) rechoose(node *Torrent, to Priority, files ...int) {
-	if err := node.Prioritize(to, files...); !errors.Is(err, ErrNoInfo) {
+	numbers := make([]int, len(files))
+	for i, f := range files {
+		numbers[i] = w.sample.number(w.t, f)
+	}
+	if err := node.Prioritize(to, numbers...); !errors.Is(err, ErrNoInfo) {
 		require.NoError(w.t, err)
 		w.tally.choices.Add(1)
 	}
@@ -319,7 +326,7 @@ func (w *swarm) play(i int) {
 	want := w.sample.files[w.sample.order[file]]
 	ctx, cancel := context.WithTimeout(w.ctx, 2*time.Second)
 	defer cancel()
-	r, err := w.nodes[i].NewReader(ctx, file)
+	r, err := w.nodes[i].NewReader(ctx, w.sample.number(w.t, file))
 	if errors.Is(err, ErrNoInfo) || errors.Is(err, ErrSkipped) {
 		return
 	}
@@ -418,6 +425,11 @@ func (w *swarm) lie(p rawPeer, dice *rand.Rand) {
 		if err != nil {
 			return
 		}
+		if kind == 21 && dice.IntN(2) == 0 {
+			r, _, _ := (wire.Message{ID: wire.HashRequest, Data: b}).Hashes()
+			p.send(22, append(b, make([]byte, r.Count()*32)...)...)
+			w.tally.forged.Add(1)
+		}
 		if kind != msgRequest {
 			continue
 		}
@@ -443,4 +455,14 @@ func (s sample) whole() (all []byte) {
 		all = append(all, s.files[name]...)
 	}
 	return all
+}
+
+// padded is whole with zeros up to the end of the last piece, where a torrent
+// of v2 may be asked for them.
+func (s sample) padded() []byte {
+	all := s.whole()
+	if s.format == metainfo.FormatV1 {
+		return all
+	}
+	return append(all, make([]byte, (s.piece-len(all)%s.piece)%s.piece)...)
 }

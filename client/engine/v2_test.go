@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +25,11 @@ import (
 // newSampleOf is newSample of any format. Empty files come last, as the order
 // of a file tree is by name.
 func newSampleOf(t testing.TB, f metainfo.Format, pieceLength int64, sizes ...int) sample {
-	s := newSample(t, pieceLength, sizes...)
+	return newSample(t, pieceLength, sizes...).as(t, f, pieceLength)
+}
+
+// as returns a torrent of another format of the same files.
+func (s sample) as(t testing.TB, f metainfo.Format, pieceLength int64) sample {
 	dir := t.TempDir()
 	s.write(t, dir)
 	link, err := metainfo.Build(t.Context(), filepath.Join(dir, sampleName), metainfo.BuildOptions{Format: f, PieceLength: pieceLength})
@@ -53,6 +58,13 @@ func (s sample) largest(t testing.TB) (best *merkle.Tree) {
 		}
 	}
 	return best
+}
+
+// number is what the i-th file of a sample has in its torrent, padding counted.
+func (s sample) number(t testing.TB, i int) int {
+	info, err := metainfo.ParseInfo(s.info, s.hash)
+	require.NoError(t, err)
+	return slices.IndexFunc(info.Files, func(f metainfo.File) bool { return f.Path == filepath.ToSlash(s.order[i]) })
 }
 
 // short is the v2 name of a sample.

@@ -89,7 +89,11 @@ func (x *witness) step(o *owner) {
 	if o.picker == nil {
 		return
 	}
-	x.must(o.picker.Open() <= maxOpen && int64(len(o.pieces)*swarmPiece) <= o.picker.Open()+swarmPiece,
+	held := 0
+	for _, b := range o.pieces {
+		held += len(b)
+	}
+	x.must(o.picker.Open() <= maxOpen && int64(held) <= o.picker.Open()+swarmPiece,
 		"%d pieces of %d open bytes are held", len(o.pieces), o.picker.Open())
 	for _, p := range o.peers {
 		queue := p.about.Queue
