@@ -31,7 +31,7 @@ cross:
 	GOOS=windows $(GO) vet ./cmd/... ./anon/... ./client/... ./transport/...
 
 race:
-	CGO_ENABLED=1 $(GO) test -race $(UNIT)
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(UNIT)
 
 # Fifty peers each, in virtual time; a seed that fails is named with the
 # command that plays it again.

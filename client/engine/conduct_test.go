@@ -275,7 +275,7 @@ func phantoms(g *siege) {
 		require.Positive(g.t, st.Dialing)
 	}
 	g.hostile.Go(func() {
-		time.Sleep(time.Hour)
+		time.Sleep(5 * time.Minute)
 		require.LessOrEqual(g.t, g.us.dialled(), maxFails*(maxBook+1))
 	})
 }
