@@ -36,6 +36,10 @@ type Client struct {
 	Journal *journal.Journal
 	// Format is what Share makes; the zero value is v1, which everybody reads.
 	Format metainfo.Format
+	// Label returns the label of the identity to open on a network, for a
+	// caller that wants the same address as before from a transport that holds
+	// it. Nil, or "", makes a fresh one each time.
+	Label func(anon.Network) string
 	// Log gets nothing linkable. Nil discards.
 	Log *slog.Logger
 	// Report gets every Event, one at a time, and must be quick. Nil discards.

@@ -87,7 +87,7 @@ func (u *user) share(t *testing.T, path string) *metainfo.Link {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- u.Share(ctx, path) }()
+	go func() { ended <- u.Share(ctx, path, "") }()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-ended, "a share that is stopped is a success")
@@ -246,6 +246,6 @@ func TestRouterDiesAndReturns(t *testing.T) {
 // A share whose data is gone must not hand out a link.
 func TestShareOfNothing(t *testing.T) {
 	w := newWorld(t, memory.Options{})
-	err := w.user().Share(t.Context(), filepath.Join(t.TempDir(), "missing"))
+	err := w.user().Share(t.Context(), filepath.Join(t.TempDir(), "missing"), "")
 	require.True(t, errors.Is(err, fs.ErrNotExist), "%v", err)
 }

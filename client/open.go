@@ -22,7 +22,7 @@ func (c *Client) open(ctx context.Context, t transport.Transport) (transport.End
 		defer close(gone)
 		c.reportNotes(asking, t)
 	}()
-	ep, err := t.Open(ctx, anon.Identity{Network: network, Label: anon.NewLabel()})
+	ep, err := t.Open(ctx, anon.Identity{Network: network, Label: c.label(network)})
 	stop()
 	<-gone
 	if err != nil {
@@ -30,6 +30,15 @@ func (c *Client) open(ctx context.Context, t transport.Transport) (transport.End
 	}
 	c.report(Opened{network})
 	return ep, nil
+}
+
+func (c *Client) label(n anon.Network) string {
+	if c.Label != nil {
+		if l := c.Label(n); l != "" {
+			return l
+		}
+	}
+	return anon.NewLabel()
 }
 
 func (c *Client) reportNotes(ctx context.Context, t transport.Transport) {

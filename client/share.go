@@ -20,24 +20,27 @@ const trackerPath = "/announce"
 // tracker of its own, under a new address on every network whose router is
 // ready, until ctx is done; then it returns nil. With AllNetworks a router
 // that is not ready is an error. The data must not change meanwhile: a part
-// that changed is not served, and ends the share.
-func (c *Client) Share(ctx context.Context, path string) error {
+// that changed is not served, and ends the share. name is what the torrent is
+// called; "" takes the last part of the path.
+func (c *Client) Share(ctx context.Context, path, name string) error {
 	path, err := filepath.Abs(path)
-	if err != nil {
-		return fmt.Errorf("share: %w", err)
+	if err == nil && name == "" {
+		name = filepath.Base(path)
 	}
-	real, err := filepath.EvalSymlinks(path) // the name is that of the link
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
 	if err != nil {
 		return fmt.Errorf("share: %w", err)
 	}
 	link, err := metainfo.Build(ctx, path, metainfo.BuildOptions{
-		Format:   c.Format,
+		Name: name, Format: c.Format,
 		Progress: func(done, total int64) { c.report(Hashing{done, total}) },
 	})
 	if err != nil {
 		return ended(ctx, err)
 	}
-	swarms, err := c.host(ctx, link, real)
+	swarms, err := c.host(ctx, link, path)
 	defer func() {
 		for _, s := range swarms {
 			s.close()

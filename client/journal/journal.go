@@ -66,9 +66,13 @@ type encoded struct {
 // goroutines and processes; use Lock to own one torrent.
 type Journal struct{ dir *folder.Folder }
 
-// Open makes the folder, readable by its owner only, if it is not there.
+// Folder is the name of the journal's folder, which it needs and no more.
+const Folder = "torrents"
+
+// Open makes the journal's folder in dir, readable by its owner only, if it is
+// not there.
 func Open(dir string) (*Journal, error) {
-	records, err := folder.Open(filepath.Join(dir, "torrents"))
+	records, err := folder.Open(filepath.Join(dir, Folder))
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}

@@ -10,11 +10,21 @@ import (
 	"sotto/client/bencode"
 )
 
+// IsPath reports whether Open would take arg for the path of a file.
+func IsPath(arg string) bool {
+	scheme, _, ok := strings.Cut(arg, "://")
+	return !isMagnet(arg) && !(ok && !strings.ContainsAny(scheme, "/."))
+}
+
+func isMagnet(arg string) bool {
+	return len(arg) >= len("magnet:") && strings.EqualFold(arg[:len("magnet:")], "magnet:")
+}
+
 // Open reads what a user names on the command line: a magnet link, or the path
 // of a torrent file, which must be a regular file of at most MaxSize bytes.
 // Addresses of the web are refused: there is nothing to fetch them through.
 func Open(arg string) (*Link, error) {
-	if len(arg) >= len("magnet:") && strings.EqualFold(arg[:len("magnet:")], "magnet:") {
+	if isMagnet(arg) {
 		return ParseMagnet(arg)
 	}
 	if scheme, _, ok := strings.Cut(arg, "://"); ok && !strings.ContainsAny(scheme, "/.") {

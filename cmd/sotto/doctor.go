@@ -45,6 +45,9 @@ func (a *app) doctor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.diagnoseWalls(ctx); err != nil {
+		return err
+	}
 	ns, err := a.open(cfg, a.logger())
 	if err != nil {
 		return err
@@ -61,6 +64,20 @@ func (a *app) doctor(ctx context.Context) error {
 	}
 	if !usable {
 		return fmt.Errorf("%w: no network is ready", anon.ErrUnavailable)
+	}
+	return nil
+}
+
+// diagnoseWalls says what stands around the engine on this machine.
+func (a *app) diagnoseWalls(ctx context.Context) error {
+	v, err := a.attack(ctx)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		a.tellWalls(v)
+	} else {
+		fmt.Fprintln(a.out, wallsText(v))
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ const (
 	exitRouter        = 10
 	exitOtherInstance = 11
 	exitLeak          = 13
+	exitWalls         = 15
 	exitInterrupted   = 130
 )
 
@@ -57,6 +58,9 @@ var rules = []rule{
 	{client.ErrNothingUsable, exitLeak,
 		"Nothing was sent: every tracker and peer it names would have revealed you.",
 		"Ask for a link with an onion or I2P tracker; sotto inspect shows what this one holds."},
+	{errWalls, exitWalls,
+		"Nothing was started: a flaw in the engine could have revealed you.",
+		"sotto prove shows what is open and what is missing. --accept-unconfined goes on all the same."},
 	{errCrashed, exitOther,
 		"Everything it had open is closed; nothing was sent another way.",
 		"Run the same command again: verified data is kept. Please report the lines above."},

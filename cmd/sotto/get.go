@@ -8,10 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sotto/anon"
 	"sotto/client"
 	"sotto/client/config"
 	"sotto/client/journal"
 	"sotto/client/metainfo"
+	"sotto/transport"
 )
 
 func (a *app) getCommand() *cobra.Command {
@@ -29,7 +31,7 @@ for example 0,2,4-6; a link may say the same. What other files share with them
 is kept in one hidden file beside them until all are there.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.supervised(func() error { return a.get(c.Context(), args[0], dir, files) })
+			return a.get(c.Context(), args[0], dir, files)
 		},
 	}
 	c.Flags().StringVarP(&dir, "output", "o", "", "folder to put the data in (default: download_dir of the configuration, else here)")
@@ -38,33 +40,90 @@ is kept in one hidden file beside them until all are there.`,
 	return c
 }
 
-func (a *app) get(ctx context.Context, arg, dir, files string) (err error) {
-	link, err := openLink(arg)
-	if err != nil {
-		return err
-	}
-	if err := selectFiles(link, files); err != nil {
-		return err
-	}
+// getJob is a get as the engine sees it.
+type getJob struct {
+	From  string `json:"from"` // a link, or the path of a torrent file
+	Dir   string `json:"dir"`
+	State string `json:"state"`
+	Files string `json:"files"`
+}
+
+func (a *app) get(ctx context.Context, from, dir, files string) error {
 	cfg, err := a.load()
 	if err != nil {
 		return err
 	}
-	if dir, err = targetDir(dir, cfg); err != nil {
+	j := getJob{State: cfg.StateDir, Files: files}
+	var s scope
+	if j.From, s.read, err = linkScope(from); err != nil {
 		return err
 	}
-	records, err := journal.Open(cfg.StateDir)
+	if j.Dir, err = targetDir(dir, cfg); err != nil {
+		return err
+	}
+	a.warnOfHome(j.Dir)
+	if _, err := journal.Open(cfg.StateDir); err != nil { // makes its folder
+		return err
+	}
+	if j.State, err = filepath.EvalSymlinks(cfg.StateDir); err != nil {
+		return fmt.Errorf("find state folder: %w", err)
+	}
+	s.write = []string{j.Dir, filepath.Join(j.State, journal.Folder)}
+	return a.have(ctx, cfg, &job{Get: &j}, s)
+}
+
+func (a *app) doGet(ctx context.Context, j *job, ts []transport.Transport) error {
+	link, err := openLink(j.Get.From)
 	if err != nil {
 		return err
 	}
-	return a.transfer(cfg, func(c *client.Client) error {
+	if err := selectFiles(link, j.Get.Files); err != nil {
+		return err
+	}
+	records, err := journal.Open(j.Get.State)
+	if err != nil {
+		return err
+	}
+	return a.transfer(j, ts, func(c *client.Client) error {
 		c.Journal = records
-		done, err := c.Get(ctx, link, dir)
+		done, err := c.Get(ctx, link, j.Get.Dir)
 		if err == nil && !a.json {
 			fmt.Fprintln(a.out, done.Path)
 		}
 		return err
 	})
+}
+
+// linkScope returns what a user gives as a link in a form that the engine
+// understands, and the file that it must be able to read for it, if any. It
+// does not look into either.
+func linkScope(from string) (string, []string, error) {
+	if !metainfo.IsPath(from) {
+		return from, nil, nil
+	}
+	path, err := filepath.Abs(from)
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		return "", nil, &usageError{fmt.Errorf("%q is neither a magnet link nor a file", metainfo.Printable(from, maxSentence))}
+	}
+	return path, []string{path}, nil
+}
+
+// warnOfHome says what it means to give the engine a folder that holds more
+// than downloads.
+func (a *app) warnOfHome(dir string) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return
+	}
+	if home, err = filepath.EvalSymlinks(home); err != nil {
+		return
+	}
+	if below, err := filepath.Rel(dir, home); err == nil && filepath.IsLocal(below) {
+		a.tell("warning", "the engine may read and change everything in "+dir+", your keys too; -o FOLDER gives it that folder only")
+	}
 }
 
 // selectFiles puts what --files says into the link; "" leaves it as it is.
@@ -97,24 +156,18 @@ func targetDir(dir string, cfg config.Config) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make download folder: %w", err)
 	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return "", fmt.Errorf("find download folder: %w", err)
+	}
 	return dir, nil
 }
 
-// transfer runs one transfer with the networks open and its events on view,
-// and closes both, whatever happens.
-func (a *app) transfer(cfg config.Config, run func(*client.Client) error) (err error) {
-	log := a.logger()
-	ns, err := a.open(cfg, log)
-	if err != nil {
-		return err
-	}
+// transfer runs one transfer with its events on view.
+func (a *app) transfer(j *job, ts []transport.Transport, run func(*client.Client) error) error {
 	v := a.newView()
-	err = run(&client.Client{
-		Transports: ns.transports, AllNetworks: len(a.networks) > 0, Log: log, Report: v.show,
+	defer v.close()
+	return run(&client.Client{
+		Transports: ts, AllNetworks: j.AllNetworks, Log: a.logger(), Report: v.show,
+		Label: func(n anon.Network) string { return j.Labels[n] },
 	})
-	v.close()
-	if closeErr := ns.close(); err == nil {
-		err = closeErr
-	}
-	return err
 }

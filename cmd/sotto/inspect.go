@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -18,12 +19,28 @@ func (a *app) inspectCommand() *cobra.Command {
 		Use:   "inspect LINK|FILE.torrent",
 		Short: "Show what is in a link or torrent file and what sotto will ignore; touches no network",
 		Args:  cobra.ExactArgs(1),
-		RunE:  func(_ *cobra.Command, args []string) error { return a.inspect(args[0]) },
+		RunE:  func(c *cobra.Command, args []string) error { return a.inspect(c.Context(), args[0]) },
 	}
 }
 
-func (a *app) inspect(arg string) error {
-	link, err := openLink(arg)
+// inspectJob is an inspection as the engine sees it.
+type inspectJob struct {
+	From string `json:"from"` // a link, or the path of a torrent file
+}
+
+// inspect has the engine look, with no network to look over: what strangers
+// wrote is not read outside its walls.
+func (a *app) inspect(ctx context.Context, from string) error {
+	from, read, err := linkScope(from)
+	if err != nil {
+		return err
+	}
+	a.quietWalls = true
+	return a.engines(ctx, nil, &job{JSON: a.json, Inspect: &inspectJob{from}}, scope{read: read})
+}
+
+func (a *app) doInspect(j *inspectJob) error {
+	link, err := openLink(j.From)
 	if err != nil {
 		return err
 	}

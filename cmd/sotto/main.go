@@ -9,48 +9,65 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"sotto/anon/cage"
 )
 
 func main() {
+	in, err := cage.Enter(os.Args)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "sotto:", err)
+		os.Exit(exitWalls)
+	case in != nil:
+		os.Exit(engine(in))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
 // app is what every subcommand shares.
 type app struct {
-	out        io.Writer // results: what a script reads
-	err        io.Writer // everything else
-	args       []string  // the command line without the program
-	worker     bool      // we are the child of supervise
-	json       bool
-	verbose    bool
-	configPath string
-	networks   []string
+	out, err *os.File // results: what a script reads; and everything else
+
+	json             bool
+	verbose          bool
+	plain            bool // no bars, whatever the terminal
+	acceptUnconfined bool
+	quietWalls       bool // say nothing of walls that hold
+	configPath       string
+	networks         []string
+
+	reach *cage.Reach // what is left to this process once the engine runs
 }
 
 // run is main without the process around it. The first interrupt ends ctx and
 // every subcommand cleans up.
-func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
-	a := &app{out: stdout, err: stderr, args: args}
+func run(ctx context.Context, args []string, stdout, stderr *os.File) int {
+	a := &app{out: stdout, err: stderr, plain: os.Getenv("TERM") == "dumb"}
 	root := a.command()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	var worker *workerEnded
+	return a.exit(ctx, root.ExecuteContext(ctx))
+}
+
+// exit says what an error means and returns the exit code.
+func (a *app) exit(ctx context.Context, err error) int {
+	var ended *engineEnded
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &worker):
-		return worker.code
+	case errors.As(err, &ended):
+		return ended.code
 	}
 	m := explain(err)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -70,24 +87,15 @@ func (a *app) command() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			return c.Help()
 		},
-		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
-			if !a.worker {
-				return nil
-			}
-			ctx, err := work(c.Context())
-			c.SetContext(ctx)
-			return err
-		},
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration file (default: sotto/sotto.toml in your configuration folder)")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one object a line")
-	flags.BoolVar(&a.worker, workerFlag, false, "")
-	flags.MarkHidden(workerFlag)
+	flags.BoolVar(&a.acceptUnconfined, "accept-unconfined", false, "go on although the walls around the engine do not hold: a flaw in it could then reveal you")
 	flags.BoolVar(&a.verbose, "verbose", false, "log what happens, without addresses or names")
-	root.AddCommand(a.shareCommand(), a.getCommand(), a.inspectCommand(), a.doctorCommand(), a.demoCommand())
+	root.AddCommand(a.shareCommand(), a.getCommand(), a.inspectCommand(), a.doctorCommand(), a.demoCommand(), a.proveCommand())
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 	}

@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"sotto/client"
 	"sotto/client/metainfo"
+	"sotto/transport"
 )
 
 func (a *app) shareCommand() *cobra.Command {
@@ -23,7 +27,7 @@ stops working when sotto stops. With both networks in one link, whoever has it
 knows that both addresses are yours; use --network to share on one.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.supervised(func() error { return a.share(c.Context(), args[0], torrent, format) })
+			return a.share(c.Context(), args[0], torrent, format)
 		},
 	}
 	c.Flags().StringVar(&torrent, "torrent", "", "also write a torrent file")
@@ -32,30 +36,76 @@ knows that both addresses are yours; use --network to share on one.`,
 	return c
 }
 
+// shareJob is a share as the engine sees it.
+type shareJob struct {
+	Path    string `json:"path"`
+	Name    string `json:"name"`    // which a link to the path may have given it
+	Torrent bool   `json:"torrent"` // is wanted
+	Format  string `json:"format"`
+}
+
 func (a *app) share(ctx context.Context, path, torrent, format string) error {
-	made, err := metainfo.ParseFormat(format)
-	if err != nil {
+	if _, err := metainfo.ParseFormat(format); err != nil {
 		return &usageError{fmt.Errorf("share: %w", err)}
 	}
 	cfg, err := a.load()
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(path); err != nil {
+	named, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("share: %w", err)
+	}
+	real, err := filepath.EvalSymlinks(named)
+	if err != nil {
 		return &usageError{fmt.Errorf("share: %w", err)}
 	}
-	return a.transfer(cfg, func(c *client.Client) error {
-		c.Format = made
-		show, stop := c.Report, context.CancelFunc(nil)
-		ctx, stop = context.WithCancel(ctx)
-		defer stop()
-		var failed error
+	s := scope{read: []string{real}}
+	if torrent != "" {
+		done, err := s.openTorrent(torrent)
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
+	j := &job{Share: &shareJob{Path: real, Name: filepath.Base(named), Torrent: torrent != "", Format: format}}
+	return a.have(ctx, cfg, j, s)
+}
+
+// openTorrent opens the file that the engine is to write the torrent to. done
+// removes it if the engine did not.
+func (s *scope) openTorrent(path string) (done func(), err error) {
+	_, err = os.Lstat(path)
+	made := errors.Is(err, fs.ErrNotExist)
+	s.torrent, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("write torrent file: %w", err)
+	}
+	return func() {
+		info, err := s.torrent.Stat()
+		if made && err == nil && info.Size() == 0 {
+			os.Remove(path)
+		}
+		s.torrent.Close()
+	}, nil
+}
+
+func (a *app) doShare(ctx context.Context, j *job, ts []transport.Transport, torrent *os.File) error {
+	format, err := metainfo.ParseFormat(j.Share.Format)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var failed error
+	err = a.transfer(j, ts, func(c *client.Client) error {
+		c.Format = format
+		show := c.Report
 		c.Report = func(e client.Event) {
 			s, sharing := e.(client.Sharing)
-			if sharing && torrent != "" {
+			if sharing && torrent != nil {
 				// Before the event: whoever waits for it looks for the file.
-				if err := os.WriteFile(torrent, s.Link.Torrent(), 0o644); err != nil {
-					failed = fmt.Errorf("write torrent file: %w", err)
+				if failed = overwrite(torrent, s.Link.Torrent()); failed != nil {
 					stop()
 					return
 				}
@@ -65,12 +115,17 @@ func (a *app) share(ctx context.Context, path, torrent, format string) error {
 				a.announce(s)
 			}
 		}
-		err := c.Share(ctx, path)
-		if failed != nil {
-			return failed
-		}
-		return err
+		return c.Share(ctx, j.Share.Path, j.Share.Name)
 	})
+	if failed != nil {
+		return fmt.Errorf("write torrent file: %w", failed)
+	}
+	return err
+}
+
+func overwrite(f *os.File, raw []byte) error {
+	n, err := f.WriteAt(raw, 0)
+	return errors.Join(err, f.Truncate(int64(n)), f.Sync())
 }
 
 // announce tells the user where the share is to be had.

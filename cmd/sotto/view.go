@@ -26,19 +26,15 @@ func (a *app) newView() view {
 	switch {
 	case a.json:
 		return jsonView{json.NewEncoder(a.out)}
-	case isTerminal(a.err):
+	case !a.plain && isTerminal(a.err):
 		return &barView{lines: lineView{w: a.err}}
 	}
 	return &lineView{w: a.err}
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
+func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // lineView prints plain lines.

@@ -144,24 +144,37 @@ func newTransport(n anon.Network, cfg config.Config, log *slog.Logger) (transpor
 	return nil, fmt.Errorf("network %v has no transport", n)
 }
 
-// newTor prefers a tor named in the configuration, then one that the
-// environment of Whonix or Tails names, then one of our own.
 func newTor(cfg config.Config, log *slog.Logger) (transport.Transport, error) {
-	c := tor.Config{
+	c, _, err := torConfig(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	return tor.New(c)
+}
+
+// torConfig prefers a tor named in the configuration, then one that the
+// environment of Whonix or Tails names, then one of our own.
+func torConfig(cfg config.Config, log *slog.Logger) (c tor.Config, own bool, err error) {
+	c = tor.Config{
 		Binary: cfg.Tor.Binary, StateDir: cfg.StateDir, UnsafeTorrc: cfg.Tor.UnsafeTorrc,
 		Control: cfg.Tor.Control, Socks: cfg.Tor.Socks, CookieFile: cfg.Tor.CookieFile, Log: log,
 	}
-	if c.Control == "" {
-		env, named, err := tor.FromEnv(os.Getenv)
-		if err != nil {
-			return nil, err
-		}
-		if named {
-			env.Log, env.StateDir = log, c.StateDir
-			c = env
-		}
+	if c.Control != "" {
+		return c, false, nil
 	}
-	return tor.New(c)
+	env, named, err := tor.FromEnv(os.Getenv)
+	if err != nil || !named {
+		return c, true, err
+	}
+	env.Log, env.StateDir = log, c.StateDir
+	return env, false, nil
+}
+
+func (ns *networks) networks() (all []anon.Network) {
+	for _, t := range ns.transports {
+		all = append(all, t.Network())
+	}
+	return all
 }
 
 func (ns *networks) close() error {

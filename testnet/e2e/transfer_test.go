@@ -64,26 +64,23 @@ func TestShareGetResume(t *testing.T) {
 	})
 }
 
-// A crash loses nothing either: a fault in a library ends the worker and is
-// explained, the death of the parent ends the worker, and kill -9 of the
-// worker leaves no tor behind.
+// A crash loses nothing either: a fault in a library ends the engine and is
+// explained, and kill -9 of the broker ends the engine and leaves no tor behind.
 func TestKilledGetResumes(t *testing.T) {
 	t.Parallel()
 	_, magnet, want := share(t, newUser(t, "tor"), 48*mib)
 	bob := newUser(t, "tor")
 	target := filepath.Join(bob.Dir, "downloads")
 	var kept user.Event
-	for i, end := range []func(*user.Process) error{
-		(*user.Process).Crash, (*user.Process).KillParent, (*user.Process).Kill,
-	} {
+	for i, end := range []func(*user.Process) error{(*user.Process).Crash, (*user.Process).Kill} {
 		get := start(t, bob, "get", "-o", target, magnet)
 		var err error
 		kept, err = get.Await(within(t), user.Reaches(0.2*float64(i+1)))
 		require.NoError(t, err)
-		worker := get.PID()
+		engine := get.Engine()
 		require.NoError(t, end(get))
 		code := get.Wait()
-		requireEnds(t, worker)
+		requireEnds(t, get.PID(), engine)
 		if i == 0 {
 			require.Equal(t, 1, code, get.Said())
 			require.Contains(t, get.Said(), "verified data is kept")
@@ -93,13 +90,38 @@ func TestKilledGetResumes(t *testing.T) {
 	require.LessOrEqual(t, done.Received, done.Done-kept.Done, "verified bytes were fetched twice")
 }
 
-// requireEnds waits for a worker and for the tor that it owns.
-func requireEnds(t *testing.T, worker int) {
+// requireEnds waits for an engine, and for the tor that its broker owns.
+func requireEnds(t *testing.T, broker, engine int) {
 	t.Helper()
 	require.Eventually(t, func() bool {
-		_, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", worker)) // not even a zombie has one
-		return err != nil && len(user.Children(worker, "tor")) == 0
-	}, time.Minute, 200*time.Millisecond, "sotto's worker or its tor outlives it")
+		_, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", engine)) // not even a zombie has one
+		return err != nil && len(user.Children(broker, "tor")) == 0
+	}, time.Minute, 200*time.Millisecond, "sotto's engine or its tor outlives it")
+}
+
+// An engine that is killed is started again, as often as that happens: the
+// transfer goes on, fetches no verified byte twice, and a share keeps its
+// address.
+func TestKilledEngineStartsAgain(t *testing.T) {
+	t.Parallel()
+	alice, magnet, want := share(t, newUser(t, "tor"), 48*mib)
+	bob := newUser(t, "tor")
+	get := start(t, bob, "get", "-o", filepath.Join(bob.Dir, "downloads"), magnet)
+	var kept user.Event
+	for i := range 3 {
+		var err error
+		kept, err = get.Await(within(t), user.Reaches(0.2*float64(i+1)))
+		require.NoError(t, err)
+		victim := get
+		if i == 1 {
+			victim = alice
+		}
+		require.NoError(t, victim.KillEngine())
+		_, err = victim.Await(within(t), user.Is("engine_restarted"))
+		require.NoError(t, err)
+	}
+	done := finish(t, get, want)
+	require.LessOrEqual(t, done.Received, done.Done-kept.Done, "verified bytes were fetched twice")
 }
 
 func killRouter(t *testing.T, u *user.User, p *user.Process) {

@@ -25,7 +25,7 @@ var openers = map[string]struct {
 	"transport/tor/router/child.go":   {[]string{"os/exec.*"}, "starts the tor that we own"},
 	"transport/i2p/samtest/router.go": {[]string{"net.Listen"}, "is the fake router of the tests, which TestFakesAreNotShipped keeps out of the program"},
 	"client/api/serve.go":             {[]string{"net/http.Server"}, "serves HTTP on listeners it is given; opens none"},
-	"cmd/sotto/supervise.go":          {[]string{"os/exec.*"}, "starts sotto itself once more, as the worker"},
+	"cmd/sotto/broker.go":             {[]string{"os/exec.ExitError"}, "asks how the engine has ended; anon/cage starts it"},
 
 	"anon/cage/start_linux.go":          {[]string{"os/exec.*"}, "starts sotto itself once more, behind the walls"},
 	"anon/cage/line_linux.go":           {[]string{"golang.org/x/sys/unix.Socketpair", "net.FileConn"}, "makes the pair that joins both halves of the cage, until the engine is let go"},

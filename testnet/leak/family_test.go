@@ -1,50 +1,22 @@
 package leak
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"sotto/testnet/census"
+	"sotto/testnet/user"
 )
 
-// family returns a running sotto and the processes it made of itself.
-func family(t *testing.T, pid int) []int {
+// family returns a running sotto: its broker and its engine.
+func family(t *testing.T, broker int) []int {
 	t.Helper()
-	all := []int{pid}
-	for i := 0; i < len(all); i++ {
-		all = append(all, children(t, all[i], "sotto")...)
-	}
-	return all
-}
-
-// children returns the running processes of that name that another started.
-func children(t *testing.T, parent int, name string) (found []int) {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	require.NoError(t, err)
-	for _, path := range stats {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
-		}
-		// pid (name) state parent …
-		var pid, of int
-		var state string
-		head, rest, _ := strings.Cut(string(raw), " ("+name+") ")
-		if n, _ := fmt.Sscan(rest, &state, &of); n == 2 && of == parent && state != "Z" {
-			_, err := fmt.Sscan(head, &pid)
-			require.NoError(t, err)
-			found = append(found, pid)
-		}
-	}
-	return found
+	engine := user.EngineOf(broker)
+	require.NotZero(t, engine)
+	return []int{broker, engine}
 }
 
 // requireUnixOnly looks at what a running sotto holds: nothing but unix
@@ -73,10 +45,7 @@ func requireUnixOnly(t *testing.T, pid int) {
 // torOf returns the one tor that a sotto started.
 func torOf(t *testing.T, owner int) int {
 	t.Helper()
-	var tors []int
-	for _, p := range family(t, owner) {
-		tors = append(tors, children(t, p, "tor")...)
-	}
+	tors := user.Children(owner, "tor")
 	require.Len(t, tors, 1)
 	return tors[0]
 }

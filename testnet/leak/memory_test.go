@@ -62,7 +62,7 @@ func memoryTransfer(args []string) error {
 func shareUntil(ctx context.Context, c *client.Client, folder string) (stop func(), ended <-chan error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- c.Share(ctx, folder) }()
+	go func() { done <- c.Share(ctx, folder, "") }()
 	return cancel, done
 }
 

@@ -37,7 +37,6 @@ type Process struct {
 
 	mu     sync.Mutex
 	events []Event
-	worker int
 	grown  chan struct{} // closed and replaced with each event
 	ended  chan struct{} // closed when the process is gone
 	err    error
@@ -169,7 +168,7 @@ func (p *Process) End() {
 	select {
 	case <-p.ended:
 	case <-time.After(30 * time.Second):
-		p.KillParent()
+		p.Kill()
 		<-p.ended
 	}
 }

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+
+	"sotto/anon"
+	"sotto/anon/broker"
+	"sotto/anon/cage"
+	"sotto/anon/hold"
+	"sotto/client/config"
+	"sotto/transport"
+)
+
+// A command that reads what strangers wrote runs in two processes. This one,
+// the broker, has the command line, the configuration, the keys and the
+// networks, and reads no torrent. The engine has the files that it was given
+// and one socket, to here. Neither outlives the other.
+
+// scope is what the engine may touch of the disk: absolute paths without links.
+type scope struct {
+	read, write []string
+	torrent     *os.File // to write a torrent file to; nil for none
+}
+
+const (
+	// grace is how long the addresses of an engine that was killed are kept
+	// for the next one.
+	grace = 2 * time.Minute
+	// goodbye is how long an engine may take to end after it was asked to:
+	// it tells trackers, and brings data to the disk.
+	goodbye = 2 * time.Minute
+	// shortLife is a life so short that the next one waits for a moment.
+	shortLife = time.Second
+	mostPause = 30 * time.Second
+)
+
+var (
+	// errCrashed: the engine panicked and ended as a whole.
+	errCrashed = errors.New("a fault in the program ended it")
+	// errWalls: the self-attack found a way out, or could not be made.
+	errWalls = errors.New("the walls around the engine do not hold")
+)
+
+// engineEnded is an engine's exit code that says everything; its message has
+// been printed by the engine.
+type engineEnded struct{ code int }
+
+func (e *engineEnded) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// have has the engine do a job over the networks of the configuration.
+func (a *app) have(ctx context.Context, cfg config.Config, j *job, s scope) error {
+	ns, err := a.open(cfg, a.logger())
+	if err != nil {
+		return err
+	}
+	a.reach = reach(cfg, ns.networks())
+	j.JSON, j.Verbose, j.Plain, j.AllNetworks = a.json, a.verbose, os.Getenv("TERM") == "dumb", len(a.networks) > 0
+	j.Labels = make(map[anon.Network]string)
+	var held []transport.Transport
+	for _, t := range ns.transports {
+		h := hold.New(t, grace)
+		j.Labels[t.Network()], held = anon.NewLabel(), append(held, h)
+		defer h.Close()
+	}
+	err = a.engines(ctx, held, j, s)
+	for _, h := range held {
+		err = errors.Join(err, h.Close())
+	}
+	if closeErr := ns.close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// engines starts the engine, and again whenever somebody kills it.
+func (a *app) engines(ctx context.Context, ts []transport.Transport, j *job, s scope) error {
+	for pause := time.Duration(0); ; {
+		began := time.Now()
+		err := a.engine(ctx, ts, j, s)
+		var killed *killedError
+		switch {
+		case errors.Is(err, cage.ErrNoWalls):
+			a.tellWalls(cage.Verdict{Label: cage.Checked, Missing: []string{err.Error()}})
+			return j.do(ctx, ts, a.out, a.err, s.torrent)
+		case !errors.As(err, &killed) || ctx.Err() != nil:
+			return err
+		}
+		if time.Since(began) < shortLife {
+			pause = min(max(2*pause, 250*time.Millisecond), mostPause)
+		} else {
+			pause = 0
+		}
+		a.tell("engine_restarted", "the engine was killed from outside; it starts again and loses nothing that was verified")
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// killedError: the engine was ended by a signal that it cannot refuse.
+type killedError struct{ err error }
+
+func (k *killedError) Error() string { return "engine: " + k.err.Error() }
+
+// engine runs the engine once, to its end.
+func (a *app) engine(ctx context.Context, ts []transport.Transport, j *job, s scope) error {
+	c, err := a.start(j, s)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	v, err := c.child.Prove(ctx)
+	if err == nil {
+		err = a.judge(v)
+	}
+	if err == nil {
+		err = c.child.Admit()
+	}
+	if err == nil {
+		err = a.narrow()
+	}
+	if err != nil {
+		c.child.Kill()
+		c.child.Wait()
+		return err
+	}
+	return a.attend(ctx, c, ts)
+}
+
+// attend answers the engine until it has ended, and says how that was.
+func (a *app) attend(ctx context.Context, c *cell, ts []transport.Transport) error {
+	serving, stop := context.WithCancel(context.Background())
+	defer stop()
+	served := make(chan error, 1)
+	door := c.door
+	c.door = nil // Serve's now
+	go func() { served <- broker.Serve(serving, door, broker.Options{Transports: ts}) }()
+	crashed := make(chan bool, 1)
+	go func() {
+		n, _ := io.Copy(io.Discard, c.crashes) // ends with the engine
+		crashed <- n > 0
+	}()
+	end := a.watch(ctx, c.child)
+	stop()
+	err := <-served
+	if errors.Is(err, context.Canceled) {
+		err = nil // ours
+	}
+	return errors.Join(verdictOf(end, <-crashed), err)
+}
+
+// watch waits for the engine's end. When ctx is done it asks the engine to end,
+// and does not wait for ever.
+func (a *app) watch(ctx context.Context, child *cage.Child) error {
+	tick := time.NewTicker(auditEvery)
+	defer tick.Stop()
+	asked, patience := ctx.Done(), (<-chan time.Time)(nil)
+	var told cage.Incidents
+	for {
+		select {
+		case <-child.Done():
+			a.tripwire(child, &told)
+			return child.Wait()
+		case <-asked:
+			child.Signal(os.Interrupt)
+			asked, patience = nil, time.After(goodbye)
+		case <-patience:
+			child.Kill()
+		case <-tick.C:
+			a.tripwire(child, &told)
+		}
+	}
+}
+
+// verdictOf says what an engine's end means.
+func verdictOf(end error, crashed bool) error {
+	var exit *exec.ExitError
+	switch {
+	case end == nil:
+		return nil
+	case crashed:
+		return errCrashed
+	case !errors.As(end, &exit):
+		return fmt.Errorf("engine: %w", end)
+	case exit.ExitCode() >= 0:
+		return &engineEnded{exit.ExitCode()}
+	}
+	return &killedError{end}
+}
+
+// cell is an engine that was started, and our ends of what it inherited.
+type cell struct {
+	child   *cage.Child
+	door    *os.File
+	crashes *os.File
+}
+
+func (c *cell) close() {
+	if c.door != nil {
+		c.door.Close()
+	}
+	c.crashes.Close()
+}
+
+// start starts an engine for a job. It waits behind its walls.
+func (a *app) start(j *job, s scope) (*cell, error) {
+	raw, err := json.Marshal(j)
+	if err != nil {
+		return nil, fmt.Errorf("start engine: %w", err)
+	}
+	door, theirDoor, err := broker.Pair()
+	if err != nil {
+		return nil, startError(err)
+	}
+	defer theirDoor.Close()
+	jobs, theirs, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(startError(err), door.Close())
+	}
+	defer jobs.Close()
+	crashes, crashing, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(startError(err), door.Close(), theirs.Close())
+	}
+	defer crashing.Close()
+	files := []*os.File{nil, a.out, a.err, theirDoor, jobs, crashing}
+	if s.torrent != nil {
+		files = append(files, s.torrent)
+	}
+	child, err := cage.Start(cage.Spec{Files: files, Read: s.read, Write: s.write})
+	if err != nil {
+		return nil, errors.Join(startError(err), door.Close(), theirs.Close(), crashes.Close())
+	}
+	go func() { // until it is read, or the engine has ended
+		theirs.Write(raw)
+		theirs.Close()
+	}()
+	return &cell{child, door, crashes}, nil
+}
+
+// startError keeps what says that there are no walls here, whichever part of
+// the cage says it.
+func startError(err error) error {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return cage.ErrNoWalls
+	}
+	return fmt.Errorf("start engine: %w", err)
+}

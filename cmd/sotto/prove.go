@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"sotto/anon/cage"
+)
+
+func (a *app) proveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "prove",
+		Short: "Attack the walls around the engine from inside, and show what became of each attempt",
+		Long: `Attack the walls around the engine from inside, and show what became of each attempt.
+
+Every start of the engine does the same and refuses to go on when one gets
+through. Nothing leaves this machine: the attempts aim at sockets that sotto
+opens for them on loopback.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.prove(c.Context()) },
+	}
+}
+
+func (a *app) prove(ctx context.Context) error {
+	v, err := a.attack(ctx)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = json.NewEncoder(a.out).Encode(v)
+	} else {
+		a.printProof(v)
+	}
+	if v.Label == cage.Open && err == nil {
+		return errWalls
+	}
+	return err
+}
+
+// attack starts an engine, lets it attack its walls, and ends it.
+func (a *app) attack(ctx context.Context) (cage.Verdict, error) {
+	c, err := a.start(&job{}, scope{})
+	if errors.Is(err, cage.ErrNoWalls) {
+		return cage.Verdict{Label: cage.Checked, Missing: []string{err.Error()}}, nil
+	}
+	if err != nil {
+		return cage.Verdict{}, err
+	}
+	defer c.close()
+	v, err := c.child.Prove(ctx)
+	c.child.Kill()
+	c.child.Wait() // its end is ours
+	return v, err
+}
+
+func (a *app) printProof(v cage.Verdict) {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, r := range v.Results {
+		state := "blocked"
+		switch {
+		case r.Open:
+			state = "OPEN"
+		case r.Absent:
+			state = "nothing to try it on"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", state, r.Name, r.Reveals)
+	}
+	w.Flush()
+	fmt.Fprintln(a.out, wallsText(v))
+}
