@@ -97,6 +97,20 @@ func (a *node) published(ctx context.Context) error {
 	}
 }
 
+// lists returns an error unless the consensus has so many relays: one that was
+// voted on before all were known stays for the network's life, and has too few
+// for the circuits of an onion service.
+func (a *node) lists(relays int) error {
+	text, err := os.ReadFile(a.path("cached-microdesc-consensus"))
+	if err != nil {
+		return fmt.Errorf("read consensus: %w", err)
+	}
+	if n := bytes.Count(text, []byte("\nr ")); n != relays {
+		return fmt.Errorf("%s: the consensus lists %d of %d relays", a.name, n, relays)
+	}
+	return nil
+}
+
 // failed adds to err what the authority itself had to say.
 func (a *node) failed(err error) error {
 	return fmt.Errorf("%s: %w; end of %s:\n%s", a.name, err, a.path("log"), daemon.Tail(a.path("log"), 12))

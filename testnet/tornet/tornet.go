@@ -45,11 +45,11 @@ type Network struct {
 
 // attempts bounds how often Start builds: a busy machine can spoil the first
 // vote, and then a new network is quicker than this one's next vote.
-const attempts = 2
+const attempts = 4
 
 // Start builds a network and returns when every authority has published the
 // first consensus. ctx bounds that, not the network's life; Close ends it. A
-// network that does not come up is built a second time, which Log says. The
+// network that does not come up is built again, which Log says. The
 // error names the log that explains it and holds its last lines.
 func Start(ctx context.Context, c Config) (*Network, error) {
 	c = c.withDefaults()
@@ -133,8 +133,8 @@ func (n *Network) launch(ctx context.Context, c Config) error {
 	return n.agree(ctx)
 }
 
-// agree waits until all authorities have published, or the first of them has
-// given up.
+// agree waits until all authorities have published a consensus that lists them
+// all, or the first of them has given up.
 func (n *Network) agree(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, consensusWait)
 	defer cancel()
@@ -148,6 +148,9 @@ func (n *Network) agree(ctx context.Context) error {
 			first = err
 			cancel() // the others would only wait for it
 		}
+	}
+	if first == nil {
+		first = n.nodes[0].lists(len(n.nodes))
 	}
 	return first
 }

@@ -97,7 +97,7 @@ func TestStartExplainsItsFailure(t *testing.T) {
 	_, err := tornet.Start(t.Context(), tornet.Config{Dir: dir, Authorities: 1, Tor: broken, Log: &log})
 	require.ErrorContains(t, err, "exit status 3")
 	require.Regexp(t, filepath.Join(dir, "1", "authority0", "log")+":\nout of order", err.Error())
-	require.Equal(t, 2, strings.Count(log.String(), "of 2: "), log.String())
+	require.Equal(t, 4, strings.Count(log.String(), "of 4: "), log.String())
 
 	_, err = tornet.Start(t.Context(), tornet.Config{Dir: dir, Gencert: "/does/not/exist"})
 	require.ErrorContains(t, err, "make keys")
@@ -110,7 +110,7 @@ func TestStartBuildsOnceMore(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer n.Close()
-	require.Contains(t, log.String(), "attempt 1 of 2: authority0: ended early: exit status 3")
+	require.Contains(t, log.String(), "attempt 1 of 4: authority0: ended early: exit status 3")
 	require.Contains(t, log.String(), "1 authorities agree")
 
 	require.NoError(t, syscall.Kill(n.PIDs()[0], syscall.SIGKILL))
