@@ -42,7 +42,8 @@ func TestHostileExtrasBesideARealOnion(t *testing.T) {
 	silent(t)
 	trap := setTrap(t)
 	hostileEnvironment(t)
-	alice := share(t, newUser(t), "album", album...)
+	// Large enough to be looked at under way.
+	alice := share(t, newUser(t), "album", append(album, user.File{Path: "third.bin", Bytes: 16 << 20})...)
 	raw, err := os.ReadFile(alice.torrent)
 	require.NoError(t, err)
 	real, err := metainfo.ParseTorrent(raw)
