@@ -75,6 +75,8 @@ type State struct {
 	Name     string
 	Asking   bool      // an announce is under way
 	Next     time.Time // of the next announce; zero when there will be none
+	Asked    time.Time // when the last announce began; zero when none did
+	Ended    time.Time // when the last one that is over was
 	Failures int       // in a row; 0 after an answer
 	Err      error     // of the last announce, nil after an answer
 	Answered bool      // it has answered at least once
@@ -96,6 +98,8 @@ type watch struct {
 	source Source
 	plan   plan
 
+	hurry chan struct{} // has one when somebody wants it asked soon
+
 	mu    sync.Mutex
 	state State
 	last  []anon.Addr // of its last answer
@@ -111,7 +115,7 @@ func New(c Config) *Search {
 	}}
 	s.config.Peers = s.ofNetwork(c.Peers)
 	for _, source := range c.Trackers[:min(len(c.Trackers), MaxTrackers)] {
-		s.watches = append(s.watches, &watch{source: source, state: State{Name: source.Name, Complete: -1, Incomplete: -1}})
+		s.watches = append(s.watches, &watch{source: source, hurry: make(chan struct{}, 1), state: State{Name: source.Name, Complete: -1, Incomplete: -1}})
 	}
 	return s
 }
@@ -126,6 +130,19 @@ func (s *Search) Run(ctx context.Context) {
 	}
 	wg.Go(func() { s.remind(ctx) })
 	wg.Wait()
+}
+
+// HurryGap is the least time between an announce and one that Hurry asks for.
+const HurryGap = 5 * time.Minute
+
+// Hurry has every tracker asked soon that was not asked within HurryGap.
+func (s *Search) Hurry() {
+	for _, w := range s.watches {
+		select {
+		case w.hurry <- struct{}{}:
+		default: // it is on its way
+		}
+	}
 }
 
 // States returns what is known of each tracker now, in the order of Config.

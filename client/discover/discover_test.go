@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,7 +142,7 @@ func TestLifeOfADownload(t *testing.T) {
 		require.Len(t, torrent.given()[0], 2)
 		state := s.States()[0]
 		require.Equal(t, f.begin.Add(time.Minute+10*time.Minute+150*time.Second), state.Next)
-		require.Equal(t, State{Name: "home", Answered: true, Peers: 2, Complete: 1, Incomplete: 2, Warning: "hm", Next: state.Next}, state)
+		require.Equal(t, State{Name: "home", Answered: true, Peers: 2, Complete: 1, Incomplete: 2, Warning: "hm", Next: state.Next, Asked: f.begin.Add(time.Minute), Ended: f.begin.Add(time.Minute)}, state)
 
 		torrent.set(Counters{Uploaded: 10, Downloaded: 20, Left: 3, Connected: 1})
 		time.Sleep(13 * time.Minute)
@@ -349,3 +350,43 @@ func TestDiceDiffer(t *testing.T) {
 		require.Greater(t, len(times), 15)
 	})
 }
+
+// Whoever is in a hurry is heard once in a while, and not more often.
+func TestHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &asked{}
+		s := New(Config{Network: anon.Memory, Torrent: nobody{make(chan struct{})}, Trackers: []Source{{Name: "a", Tracker: a}}})
+		ctx, cancel := context.WithCancel(t.Context())
+		gone := make(chan struct{})
+		go func() { defer close(gone); s.Run(ctx) }()
+		time.Sleep(time.Second)
+		require.EqualValues(t, 1, a.n.Load())
+		for range 10 {
+			s.Hurry()
+			time.Sleep(10 * time.Second)
+		}
+		require.EqualValues(t, 1, a.n.Load(), "it was asked a moment ago")
+		time.Sleep(HurryGap)
+		for range 10 {
+			s.Hurry()
+			time.Sleep(10 * time.Second)
+		}
+		require.EqualValues(t, 2, a.n.Load())
+		require.False(t, s.States()[0].Ended.Before(s.States()[0].Asked))
+		cancel()
+		<-gone
+	})
+}
+
+type asked struct{ n atomic.Int64 }
+
+func (a *asked) Announce(context.Context, tracker.Request) (tracker.Response, error) {
+	a.n.Add(1)
+	return tracker.Response{Interval: time.Hour}, nil
+}
+
+type nobody struct{ done chan struct{} }
+
+func (nobody) AddPeers([]anon.Addr) int { return 0 }
+func (nobody) Counters() Counters       { return Counters{Left: 1} }
+func (n nobody) Done() <-chan struct{}  { return n.done }

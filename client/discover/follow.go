@@ -28,6 +28,11 @@ func (s *Search) follow(ctx context.Context, w *watch) {
 				timer.Reset(s.wait(w, s.dice(celebration)))
 			}
 			continue
+		case <-w.hurry:
+			if !w.plan.over && time.Since(w.asked()) >= HurryGap {
+				timer.Reset(s.wait(w, s.dice(haste)))
+			}
+			continue
 		case <-timer.C:
 		}
 		pause := s.ask(ctx, w)
@@ -159,13 +164,13 @@ func (s *Search) hearsay() []anon.Addr {
 func (w *watch) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.state.Asking = true
+	w.state.Asking, w.state.Asked = true, time.Now()
 }
 
 func (w *watch) fail(err error, failures int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.state.Asking, w.state.Err, w.state.Failures = false, err, failures
+	w.state.Asking, w.state.Err, w.state.Failures, w.state.Ended = false, err, failures, time.Now()
 }
 
 func (w *watch) succeed(r tracker.Response, peers []anon.Addr) {
@@ -175,9 +180,16 @@ func (w *watch) succeed(r tracker.Response, peers []anon.Addr) {
 		w.last = peers
 	}
 	w.state = State{
-		Name: w.state.Name, Answered: true, Peers: len(peers),
+		Name: w.state.Name, Asked: w.state.Asked, Ended: time.Now(), Answered: true, Peers: len(peers),
 		Complete: r.Complete, Incomplete: r.Incomplete, Warning: r.Warning,
 	}
+}
+
+// asked is when the last announce began.
+func (w *watch) asked() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.Asked
 }
 
 // works reports whether the tracker's last answer was one.

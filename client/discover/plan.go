@@ -54,6 +54,10 @@ type plan struct {
 	over      bool // never ask again
 }
 
+// haste is the most by which a tracker that somebody wants asked is put off, so
+// that several are not asked in one moment.
+const haste = 5 * time.Second
+
 // completion is how far the news of a complete download got.
 type completion uint8
 

@@ -29,7 +29,7 @@ func TestCheckThenOpen(t *testing.T) {
 
 	var calls atomic.Int64
 	o := Options{InfoHash: s.hash, Info: s.info, Dir: dir}
-	got, err := Check(t.Context(), o, func(done, total int) { calls.Add(1) })
+	got, err := Check(t.Context(), o, nil, func(done, total int) { calls.Add(1) })
 	require.NoError(t, err)
 	require.EqualValues(t, 10, calls.Load())
 	require.Equal(t, []byte{0b10111111, 0b11000000}, got.Pieces)
@@ -57,12 +57,16 @@ func TestCheckThenOpen(t *testing.T) {
 
 	o = Options{InfoHash: s.hash, Info: s.info, Dir: dir, Have: pieces}
 	require.NoError(t, os.WriteFile(damaged, data, 0o644))
-	believed, err := Check(t.Context(), o, nil)
+	believed, err := Check(t.Context(), o, nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, pieces, believed.Pieces, "Have is believed")
+	o.Have = []byte{0x80, 0}
+	some, err := Check(t.Context(), o, []byte{0b01100000, 0}, nil)
+	require.NoError(t, err)
+	require.Equal(t, []byte{0b10100000, 0}, some.Pieces, "one is believed, one of two is right, nobody read the rest")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = Check(ctx, o, nil)
+	_, err = Check(ctx, o, nil, nil)
 	require.ErrorIs(t, err, context.Canceled)
 }
 

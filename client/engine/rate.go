@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync/atomic"
 
 	"golang.org/x/time/rate"
 )
@@ -12,13 +13,14 @@ import (
 // Rate bounds nothing.
 type Rate struct {
 	limiter *rate.Limiter
-	above   []*Rate
+	above   atomic.Pointer[[]*Rate]
 }
 
 // NewRate returns a bound of so many bytes a second, 0 or less for none, below
 // others, each of which counts too. Values below 64 KiB make transfers bursty.
 func NewRate(bytes int64, above ...*Rate) *Rate {
-	r := &Rate{limiter: rate.NewLimiter(rate.Inf, rateBurst), above: above}
+	r := &Rate{limiter: rate.NewLimiter(rate.Inf, rateBurst)}
+	r.Under(above...)
 	r.Set(bytes)
 	return r
 }
@@ -33,6 +35,9 @@ func (r *Rate) Set(bytes int64) {
 	r.limiter.SetLimit(limit)
 }
 
+// Under puts other bounds above this one, in place of those before.
+func (r *Rate) Under(above ...*Rate) { r.above.Store(&above) }
+
 // Bytes is the least bound that holds now, in bytes a second; 0 when there is
 // none.
 func (r *Rate) Bytes() int64 {
@@ -43,7 +48,7 @@ func (r *Rate) Bytes() int64 {
 	if l := r.limiter.Limit(); l != rate.Inf {
 		least = int64(l)
 	}
-	for _, a := range r.above {
+	for _, a := range *r.above.Load() {
 		if b := a.Bytes(); b > 0 && (least == 0 || b < least) {
 			least = b
 		}
@@ -61,7 +66,7 @@ func (r *Rate) wait(ctx context.Context, n int) error {
 			return err
 		}
 	}
-	for _, a := range r.above {
+	for _, a := range *r.above.Load() {
 		if err := a.wait(ctx, n); err != nil {
 			return err
 		}

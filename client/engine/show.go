@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 
 	"sotto/anon"
@@ -48,10 +47,13 @@ func (t *Torrent) Peers() (out []PeerStatus) {
 }
 
 // Pieces returns the good pieces as a bitfield on the wire (BEP 3), nil while
-// the disk is being checked and after the end. It is the caller's.
-func (t *Torrent) Pieces() (out []byte) {
-	t.ask(func(o *owner) { out = slices.Clone(o.have) })
-	return out
+// the info dictionary is not known. When Close has returned nil they are on the
+// disk. It is the caller's.
+func (t *Torrent) Pieces() []byte {
+	if data := t.storage(); data != nil {
+		return data.Good()
+	}
+	return nil
 }
 
 // Availability returns how many peers have each piece, -1 for those we have;

@@ -39,6 +39,18 @@ func NewSlots(streams int) *Slots {
 	return &Slots{limit: streams, share: streams, seats: map[*seat]struct{}{}}
 }
 
+// Resize changes the number of streams; 0 or less means DefaultSlots. Those that
+// are too many stay until they end.
+func (s *Slots) Resize(streams int) {
+	if streams <= 0 {
+		streams = DefaultSlots
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limit, s.counted = streams, time.Time{}
+	s.share = min(s.share, streams)
+}
+
 // Used is the number of streams open or under way now, in all torrents.
 func (s *Slots) Used() int {
 	s.mu.Lock()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -56,7 +57,13 @@ type Torrent struct {
 	Want Want `json:"want,omitempty"`
 	// Sequential asks for the pieces in order.
 	Sequential bool `json:"sequential,omitempty"`
+	// More is what the library keeps beside, in a form of its own that it
+	// versions; valid JSON, at most MaxMore bytes, or nil.
+	More json.RawMessage `json:"more,omitempty"`
 }
+
+// MaxMore bounds Torrent.More, in bytes.
+const MaxMore = 8 << 20
 
 // File is what the user chose for a file. The zero File is as in the metadata.
 type File struct {
@@ -152,6 +159,8 @@ func (t Torrent) check() error {
 		wrong = "it has no info hash"
 	case !filepath.IsAbs(t.Dir) || t.Unfinished != "" && !filepath.IsAbs(t.Unfinished):
 		wrong = "its folder is not absolute"
+	case len(t.More) > MaxMore || t.More != nil && !json.Valid(t.More):
+		wrong = "what the library keeps beside is no JSON, or too long"
 	case t.Want > Forced:
 		wrong = "it is wanted in no known state"
 	case slices.ContainsFunc(t.Files, func(f File) bool { return f.Priority < Skip || f.Priority > High }):

@@ -73,14 +73,7 @@ func (n Names) Look(dir string) ([]fs.FileInfo, error) {
 // since, nil for one that is not there. Both are the caller's. Faults are
 // reported.
 func (d *Data) Safe() (pieces []byte, files []fs.FileInfo, err error) {
-	pieces = make([]byte, (len(d.pieces)+7)/8)
-	d.mu.Lock()
-	for i, s := range d.pieces {
-		if s == good {
-			pieces[i>>3] |= 0x80 >> (i & 7)
-		}
-	}
-	d.mu.Unlock()
+	pieces = d.Good()
 	files = make([]fs.FileInfo, len(d.files))
 	if err := d.safeFile(&d.edges.file); err != nil {
 		return nil, nil, d.failed(err)
@@ -97,6 +90,20 @@ func (d *Data) Safe() (pieces []byte, files []fs.FileInfo, err error) {
 		}
 	}
 	return pieces, files, nil
+}
+
+// Good returns the good pieces as a bitfield on the wire (BEP 3), also after
+// Close. It is the caller's.
+func (d *Data) Good() []byte {
+	pieces := make([]byte, (len(d.pieces)+7)/8)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, s := range d.pieces {
+		if s == good {
+			pieces[i>>3] |= 0x80 >> (i & 7)
+		}
+	}
+	return pieces
 }
 
 // safeFile syncs one file beside reads and writes: they wait for a change of

@@ -1,0 +1,304 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"sotto/anon"
+	"sotto/client/api/rpc"
+	"sotto/client/engine"
+)
+
+// Change sets all that c sets, for every one of ids or, with an error, for none.
+func (l *Library) Change(ctx context.Context, ids []int64, c rpc.Change) error {
+	return l.ask(ctx, func(o *owner) error {
+		ts := o.these(ids)
+		for _, t := range ts {
+			if t.info == nil {
+				continue
+			}
+			if err := t.mayChoose(c.Files); err != nil {
+				return err
+			}
+		}
+		if err := o.commit(ts, func(t *torrent) { t.apply(c) }); err != nil {
+			return err
+		}
+		for _, t := range ts {
+			o.applied(t, c)
+		}
+		if c.QueuePosition != nil {
+			order := o.queue()
+			for n, t := range ts {
+				order = put(order, slices.Index(order, t), max(0, min(*c.QueuePosition, len(order)-1))+n)
+			}
+			return o.reorder(order)
+		}
+		return nil
+	})
+}
+
+// set is a change of one value; nil leaves it alone.
+func set[T any](at *T, v *T) {
+	if v != nil {
+		*at = *v
+	}
+}
+
+// apply changes what is written down of a torrent.
+func (t *torrent) apply(c rpc.Change) {
+	w := &t.own
+	set(&w.Priority, c.Priority)
+	set(&w.Down, c.DownLimit)
+	set(&w.Up, c.UpLimit)
+	set(&w.DownLimited, c.DownLimited)
+	set(&w.UpLimited, c.Limited)
+	set(&w.Group, c.Group)
+	set(&w.RatioLimit, c.RatioLimit)
+	set(&w.RatioMode, c.RatioMode)
+	set(&w.IdleLimit, c.IdleLimit)
+	set(&w.IdleMode, c.IdleMode)
+	set(&t.rec.Limits.Peers, c.PeerLimit)
+	set(&t.rec.Sequential, c.Sequential)
+	if c.HonorsSessionLimits != nil {
+		w.Apart = !*c.HonorsSessionLimits
+	}
+	if c.Labels != nil {
+		t.rec.Labels = slices.Clone(*c.Labels)
+	}
+	if c.Trackers != nil {
+		w.Tiers, w.Tiered = nil, true
+		for _, tier := range *c.Trackers {
+			w.Tiers = append(w.Tiers, slices.Clone(tier))
+		}
+	}
+	if t.info == nil {
+		t.own.Choice = joined(t.own.Choice, c.Files)
+		return
+	}
+	if c.Files.Unwanted.Empty() && c.Files.Wanted.Empty() && c.Files.Low.Empty() && c.Files.Normal.Empty() && c.Files.High.Empty() {
+		return
+	}
+	t.own.Rest = cloned(t.own.Rest)
+	t.chooseFiles(c.Files)
+}
+
+func cloned(m map[int]int) map[int]int {
+	out := make(map[int]int, len(m))
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}
+
+// joined is one choice after another, for files that nobody has seen yet.
+func joined(old *rpc.FileChange, c rpc.FileChange) *rpc.FileChange {
+	if old == nil {
+		return &c
+	}
+	both := func(a, b rpc.FileSet) rpc.FileSet {
+		return rpc.FileSet{All: a.All || b.All, Index: append(slices.Clone(a.Index), b.Index...)}
+	}
+	without := func(a, b rpc.FileSet) rpc.FileSet {
+		if b.All {
+			return rpc.FileSet{}
+		}
+		a.Index = slices.DeleteFunc(slices.Clone(a.Index), func(i int) bool { return slices.Contains(b.Index, i) })
+		return a
+	}
+	return &rpc.FileChange{
+		Unwanted: both(without(old.Unwanted, c.Wanted), c.Unwanted), Wanted: both(without(old.Wanted, c.Unwanted), c.Wanted),
+		Low: both(old.Low, c.Low), Normal: both(old.Normal, c.Normal), High: both(old.High, c.High),
+	}
+}
+
+// applied makes a change hold for what runs.
+func (o *owner) applied(t *torrent, c rpc.Change) {
+	o.relimit(t)
+	if c.Trackers != nil {
+		if err := t.relink(); err == nil {
+			o.halt(t) // it comes back with the new ones
+		}
+	}
+	before := t.done
+	t.recount()
+	for _, l := range t.lanes {
+		if l.swarm == nil {
+			continue
+		}
+		if c.Sequential != nil {
+			l.swarm.SetSequential(t.rec.Sequential)
+		}
+		if t.info != nil && !l.readOnly {
+			o.prioritize(t, l)
+		}
+	}
+	if before && !t.done {
+		o.halt(t) // it only served, and has to fetch again
+	}
+	if t.done && t.rec.Done.IsZero() {
+		t.rec.Done = time.Now()
+		o.unsaved(o.put(t))
+	}
+}
+
+// recount works out again what is missing, after a choice.
+func (t *torrent) recount() {
+	if t.info == nil {
+		return
+	}
+	wanted, left := t.wanted()
+	t.done = left == 0 && (wanted > 0 || t.valid > 0)
+}
+
+// prioritize has a worker tell the engine: it may have to wait for the disk.
+func (o *owner) prioritize(t *torrent, l *lane) {
+	levels := make(map[engine.Priority][]int)
+	for i, p := range t.priorities(len(t.info.Files)) {
+		if !t.info.Files[i].Pad {
+			levels[p] = append(levels[p], i)
+		}
+	}
+	o.work(func() report {
+		for p, files := range levels {
+			if err := l.swarm.Prioritize(p, files...); err != nil {
+				break // the engine has ended, or will be told when it knows the files
+			}
+		}
+		return told{}
+	})
+}
+
+// told: an engine was told something.
+type told struct{}
+
+func (told) take(*owner) {}
+
+// Settings returns what holds for the whole client.
+func (l *Library) Settings(ctx context.Context) (s rpc.Settings, err error) {
+	err = l.ask(ctx, func(o *owner) error { s = o.settings.Settings; return nil })
+	return s, err
+}
+
+// Configure sets all that c sets, or with an error nothing.
+func (l *Library) Configure(ctx context.Context, c rpc.SettingsChange) error {
+	return l.ask(ctx, func(o *owner) error {
+		if c.PartSuffix != nil && !*c.PartSuffix {
+			return &rpc.Error{Code: rpc.CodeParams, Text: "unfinished files always have a name of their own"}
+		}
+		s := o.settings
+		set(&s.Folder, c.Folder)
+		set(&s.IncompleteFolder, c.IncompleteFolder)
+		set(&s.UseIncomplete, c.UseIncomplete)
+		set(&s.StartAdded, c.StartAdded)
+		set(&s.SpeedDown, c.SpeedDown)
+		set(&s.SpeedUp, c.SpeedUp)
+		set(&s.LimitDown, c.LimitDown)
+		set(&s.LimitUp, c.LimitUp)
+		set(&s.Alt.Down, c.AltDown)
+		set(&s.Alt.Up, c.AltUp)
+		set(&s.Alt.On, c.AltOn)
+		set(&s.Alt.Scheduled, c.AltScheduled)
+		set(&s.Alt.Begin, c.AltBegin)
+		set(&s.Alt.End, c.AltEnd)
+		set(&s.Alt.Days, c.AltDays)
+		set(&s.PeerLimit, c.PeerLimit)
+		set(&s.TorrentPeerLimit, c.TorrentPeerLimit)
+		set(&s.DownloadQueue, c.DownloadQueue)
+		set(&s.SeedQueue, c.SeedQueue)
+		set(&s.DownloadQueueSize, c.DownloadQueueSize)
+		set(&s.SeedQueueSize, c.SeedQueueSize)
+		set(&s.StalledQueue, c.StalledQueue)
+		set(&s.StalledAfter, c.StalledAfter)
+		set(&s.RatioLimit, c.RatioLimit)
+		set(&s.LimitRatio, c.LimitRatio)
+		set(&s.LimitIdle, c.LimitIdle)
+		set(&s.IdleLimit, c.IdleLimit)
+		if c.AltScheduled != nil && *c.AltScheduled && c.AltOn == nil {
+			s.Alt.On = within(s.Alt, time.Now())
+		}
+		if err := o.settle(s); err != nil {
+			return errors.Join(errSave, err)
+		}
+		o.inside = within(s.Alt, time.Now())
+		return nil
+	})
+}
+
+// SetNetworkLimit bounds all torrents on one network together.
+func (l *Library) SetNetworkLimit(ctx context.Context, n anon.Network, limit NetworkLimit) error {
+	return l.ask(ctx, func(o *owner) error {
+		s := o.settings
+		s.Networks = make(map[string]NetworkLimit)
+		for k, v := range o.settings.Networks {
+			s.Networks[k] = v
+		}
+		s.Networks[n.String()] = limit
+		return o.settle(s)
+	})
+}
+
+// SetNetworks makes a torrent run on these networks only; none means every one
+// that its link names somebody on.
+func (l *Library) SetNetworks(ctx context.Context, id int64, on []anon.Network) error {
+	return l.ask(ctx, func(o *owner) error {
+		ts := o.these([]int64{id})
+		err := o.commit(ts, func(t *torrent) { t.rec.Networks = slices.Clone(on) })
+		for _, t := range ts {
+			for _, x := range t.lanes {
+				if len(on) > 0 && !slices.Contains(on, x.net.transport.Network()) {
+					o.leave(x)
+				}
+			}
+		}
+		return err
+	})
+}
+
+// SetSeedTime has a torrent stop when it has seeded for so long over all runs; 0
+// means no limit.
+func (l *Library) SetSeedTime(ctx context.Context, id int64, d time.Duration) error {
+	return l.ask(ctx, func(o *owner) error {
+		return o.commit(o.these([]int64{id}), func(t *torrent) { t.rec.Limits.SeedTime = d })
+	})
+}
+
+// Groups returns the groups of torrents that share limits.
+func (l *Library) Groups(ctx context.Context) (gs []rpc.Group, err error) {
+	err = l.ask(ctx, func(o *owner) error { gs = slices.Clone(o.settings.Groups); return nil })
+	return gs, err
+}
+
+// SetGroup changes the group of that name, making it when there is none.
+func (l *Library) SetGroup(ctx context.Context, name string, c rpc.GroupChange) error {
+	return l.ask(ctx, func(o *owner) error {
+		s := o.settings
+		s.Groups = slices.Clone(s.Groups)
+		i := slices.IndexFunc(s.Groups, func(g rpc.Group) bool { return g.Name == name })
+		if i < 0 {
+			i = len(s.Groups)
+			s.Groups = append(s.Groups, rpc.Group{Name: name, HonorsSessionLimits: true})
+			o.groups[name] = newRates()
+		}
+		g := &s.Groups[i]
+		set(&g.HonorsSessionLimits, c.HonorsSessionLimits)
+		set(&g.SpeedDown, c.SpeedDown)
+		set(&g.SpeedUp, c.SpeedUp)
+		set(&g.LimitDown, c.LimitDown)
+		set(&g.LimitUp, c.LimitUp)
+		if err := o.settle(s); err != nil {
+			return errors.Join(errSave, err)
+		}
+		return nil
+	})
+}
+
+// Space returns what is free and what there is in all where a folder is.
+func (l *Library) Space(ctx context.Context, folder string) (free, total int64, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, 0, err
+	}
+	return l.o.space(folder) // reads nothing of the owner's
+}

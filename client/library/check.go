@@ -1,0 +1,170 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"sync/atomic"
+	"time"
+
+	"sotto/client/engine"
+	"sotto/client/engine/wire"
+	"sotto/client/health"
+	"sotto/client/store"
+)
+
+// check has the files of a torrent looked at, and hashed where nobody can vouch
+// for them: one torrent at a time, since they share the disk.
+func (o *owner) check(t *torrent) {
+	if t.info == nil {
+		t.verify = false
+		return
+	}
+	if o.checking != nil {
+		return
+	}
+	raw, layers, err := o.opts.Store.Metadata(t.rec.ID())
+	if err != nil {
+		o.fail(t, err)
+		return
+	}
+	o.checking, t.job = t, hashing
+	o.changed()
+	j := inspection{
+		opts: o.engineOptions(t, raw, layers), layout: t.layout(), resume: t.resume, all: t.verify,
+		store: o.opts.Store, id: t.rec.ID(),
+	}
+	j.opts.Have = nil
+	info, paths, ctx := t.info, t.paths(), o.ctx
+	gauge := &t.gauge
+	gauge.Store(0)
+	o.work(func() report {
+		r := checked{torrent: t}
+		names, err := engine.NamesOf(info, paths)
+		if err == nil {
+			r.resume, r.changed, err = j.run(ctx, names, gauge)
+		}
+		r.err = err
+		return r
+	})
+}
+
+// inspection is one check of a torrent's files.
+type inspection struct {
+	opts   engine.Options
+	layout store.Layout
+	resume *store.Resume // nil for none
+	all    bool          // the user wants everything read, and accepts what is gone
+	store  *store.Store
+	id     store.ID
+}
+
+func (j *inspection) run(ctx context.Context, names engine.Names, gauge *atomic.Int64) (*store.Resume, bool, error) {
+	files, err := names.Look(j.opts.Dir)
+	had := j.resume != nil && wire.Bitfield(j.resume.Pieces).Count() > 0
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if had && !j.all {
+			return nil, false, errFolderGone // an unplugged disk looks like this
+		}
+		files = make([]fs.FileInfo, len(names.Final))
+	case err != nil:
+		return nil, false, err
+	}
+	now := stamps(files)
+	var unsure []byte
+	changed := false
+	if j.resume != nil && !j.all {
+		if j.gone(now) {
+			return nil, false, errFilesGone
+		}
+		j.opts.Have = j.resume.Trusted(j.layout, now)
+		unsure, changed = j.unsure(now)
+	}
+	got, err := engine.Check(ctx, j.opts, unsure, func(done, total int) { gauge.Store(int64(done)<<32 | int64(total)) })
+	if err != nil {
+		return nil, false, err
+	}
+	r := &store.Resume{Pieces: got.Pieces, Files: stamps(got.Files)}
+	lost := j.resume != nil && wire.Bitfield(got.Pieces).Count() < wire.Bitfield(j.resume.Pieces).Count()
+	return r, changed && lost, j.store.SaveProgress(store.Progress{ID: j.id, Resume: r})
+}
+
+// gone reports whether a file with data in it has been taken away.
+func (j *inspection) gone(now []store.Stamp) bool {
+	for i, s := range j.resume.Files {
+		if i < len(now) && s.Size > 0 && now[i] == (store.Stamp{}) {
+			return true
+		}
+	}
+	return false
+}
+
+// unsure are the pieces to hash: those in files that are not as they were, and
+// those that were good and are not trusted.
+func (j *inspection) unsure(now []store.Stamp) (pieces []byte, changed bool) {
+	if len(j.resume.Files) != len(now) || len(j.resume.Pieces) != (j.layout.Pieces+7)/8 {
+		return nil, false // not of this layout: everything
+	}
+	pieces = make([]byte, len(j.resume.Pieces))
+	for i := range pieces {
+		pieces[i] = j.resume.Pieces[i]
+		if i < len(j.opts.Have) {
+			pieces[i] &^= j.opts.Have[i]
+		}
+	}
+	for i, s := range j.layout.Files {
+		if s.Pad || s.Length == 0 || now[i] == j.resume.Files[i] {
+			continue
+		}
+		changed = true
+		for p := s.Offset / j.layout.PieceLength; p*j.layout.PieceLength < s.Offset+s.Length; p++ {
+			wire.Bitfield(pieces).Set(int(p))
+		}
+	}
+	return pieces, changed
+}
+
+func stamps(files []fs.FileInfo) []store.Stamp {
+	out := make([]store.Stamp, len(files))
+	for i, f := range files {
+		if f != nil {
+			out[i] = store.StampOf(f)
+		}
+	}
+	return out
+}
+
+// checked: files were hashed.
+type checked struct {
+	*torrent
+	resume  *store.Resume
+	changed bool // somebody else has damaged them
+	err     error
+}
+
+func (r checked) take(o *owner) {
+	t := r.torrent
+	o.checking, t.job = nil, idle
+	o.changed()
+	if errors.Is(r.err, context.Canceled) {
+		return
+	}
+	t.verify = false
+	if r.err != nil {
+		o.fail(t, r.err)
+		return
+	}
+	t.resume, t.known = r.resume, true
+	was := t.done
+	t.count(t.resume.Pieces)
+	o.well(t)
+	now := time.Now()
+	o.opts.Board.Set(now, health.FilesChanged, t.subject(), r.changed)
+	if t.done && !was && t.rec.Done.IsZero() {
+		t.rec.Done = now
+		if err := o.put(t); err != nil {
+			o.unsaved(err)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package library
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"sotto/anon"
+	"sotto/client/engine"
+	"sotto/client/engine/disk"
+	"sotto/client/health"
+	"sotto/client/metainfo"
+)
+
+var (
+	errFolderGone = errors.New("the folder of the data is not there")
+	errFilesGone  = errors.New("files of the torrent are gone")
+)
+
+// sort names the condition behind an error, and says it to the user.
+func sort(err error) (health.Name, string) {
+	name := health.DiskFault
+	var bad *metainfo.Error
+	var named *disk.NameError
+	switch {
+	case errors.Is(err, anon.ErrLeak):
+		name = health.Incident
+	case errors.Is(err, anon.ErrUnavailable), errors.Is(err, anon.ErrUnreachable):
+		name = health.RouterAway
+	case engine.IsFull(err):
+		name = health.DiskFull
+	case errors.Is(err, errFolderGone):
+		name = health.FolderMissing
+	case errors.Is(err, errFilesGone):
+		name = health.FilesMissing
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		name = health.FolderReadOnly
+	case errors.As(err, &bad), errors.As(err, &named), errors.Is(err, metainfo.ErrHash), errors.Is(err, engine.ErrInTheWay):
+		name = health.Refused
+	case errors.Is(err, engine.ErrIncomplete):
+		name = health.FilesChanged
+	}
+	e := health.All()[name]
+	return name, e.What + " " + e.Remedy
+}

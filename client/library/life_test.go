@@ -1,0 +1,211 @@
+package library_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sotto/client/api/rpc"
+	"sotto/client/metainfo"
+	"sotto/transport/memory"
+)
+
+func of[T any](v T) *T { return &v }
+
+func seeding(t rpc.Torrent) bool { return t.State == rpc.Seeding && t.Left == 0 && t.Size > 0 }
+
+// From a magnet link to a seed, and what of it is there after a restart.
+func TestLifeOfATorrent(t *testing.T) { synctest.Test(t, testLifeOfATorrent) }
+
+func testLifeOfATorrent(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 700_000)
+	l := b.start()
+	magnet := *s.link
+	magnet.Info = nil
+	id := l.add(&magnet)
+	done := l.until(id, "done", seeding)
+	s.requireIn(t, b.folder)
+	require.EqualValues(t, []any{int64(933_433), int64(933_433), "album", 3}, []any{done.Size, done.Valid, done.Name, done.FileCount})
+	require.False(t, done.Done.IsZero())
+	require.Equal(t, done.Size, done.Downloaded)
+	for _, f := range done.Files {
+		require.Equal(t, f.Size, f.Have)
+	}
+	require.Equal(t, -1, done.Availability[0])
+	require.EqualValues(t, 0xff, done.Pieces[0])
+	l.until(id, "announced", func(t rpc.Torrent) bool { return t.Trackers[0].LastOK && t.Trackers[0].LastResult == "Success" })
+	st, err := l.Stats(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, []any{1, int64(933_433), 3}, []any{st.Running, st.Now.Downloaded, st.Now.Added})
+	require.Empty(t, l.Health())
+	l.stop()
+
+	l = b.start()
+	again := l.get(l.all()[0].ID)
+	require.EqualValues(t, []any{int64(933_433), int64(933_433), int64(933_433)}, []any{again.Size, again.Valid, again.Downloaded})
+	l.until(again.ID, "seeding", seeding)
+	st, err = l.Stats(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, []any{int64(0), int64(933_433), 2, 3}, []any{st.Now.Downloaded, st.Ever.Downloaded, st.Ever.Runs, st.Ever.Added})
+}
+
+func (l *running) all() []rpc.Torrent {
+	l.t.Helper()
+	list, err := l.Torrents(context.Background(), rpc.Which{All: true}, 0)
+	require.NoError(l.t, err)
+	return list
+}
+
+// What one user has, another gets from them: the library serves.
+func TestLibraryServes(t *testing.T) { synctest.Test(t, testLibraryServes) }
+
+func testLibraryServes(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 300_000)
+	one := b.start()
+	one.until(one.add(s.link), "done", seeding)
+	require.NoError(t, s.Torrent.Close(), "the first seed leaves")
+	other := newLab(t, memory.Options{})
+	other.net = b.net
+	two := other.start()
+	id := two.add(s.link)
+	two.until(id, "done", seeding)
+	s.requireIn(t, other.folder)
+	up := one.until(one.all()[0].ID, "counted", func(t rpc.Torrent) bool { return t.Uploaded > 0 })
+	require.Positive(t, up.Uploaded)
+}
+
+func TestFilesAreChosenBeforeAndWhileItRuns(t *testing.T) {
+	synctest.Test(t, testFilesAreChosenBeforeAndWhileItRuns)
+}
+
+func testFilesAreChosenBeforeAndWhileItRuns(t *testing.T) {
+	b := newLab(t, memory.Options{Rate: 2 << 20})
+	s := b.serve("album", 900_000)
+	l := b.start()
+	magnet := *s.link
+	magnet.Info = nil
+	got, err := l.Add(t.Context(), rpc.Addition{Link: &magnet, Files: rpc.FileChange{Unwanted: rpc.FileSet{Index: []int{0}}}})
+	require.NoError(t, err)
+	info, err := metainfo.ParseInfo(s.link.Info, s.link.InfoHash)
+	require.NoError(t, err)
+	done := l.until(got.ID, "the rest", seeding)
+	require.False(t, done.Files[0].Wanted)
+	require.NoFileExists(t, filepath.Join(b.folder, info.Files[0].Path))
+	require.Less(t, done.Valid, done.Size)
+	require.NoError(t, l.Change(t.Context(), []int64{got.ID}, rpc.Change{Files: rpc.FileChange{Wanted: rpc.FileSet{All: true}}}))
+	l.until(got.ID, "all of it", func(t rpc.Torrent) bool { return seeding(t) && t.Valid == t.Size })
+	s.requireIn(t, b.folder)
+}
+
+func TestMoveWhileRunning(t *testing.T) { synctest.Test(t, testMoveWhileRunning) }
+
+func testMoveWhileRunning(t *testing.T) {
+	b := newLab(t, memory.Options{Rate: 1 << 20})
+	s := b.serve("album", 3<<20)
+	l := b.start()
+	id := l.add(s.link)
+	l.until(id, "begun", func(t rpc.Torrent) bool { return t.Valid > 300_000 })
+	for _, to := range []string{filepath.Join(t.TempDir(), "new", "place"), other(t)} {
+		had := l.get(id).Valid
+		require.NoError(t, l.Move(t.Context(), []int64{id}, to, true))
+		l.until(id, "moved", func(t rpc.Torrent) bool { return t.Folder == to })
+		require.GreaterOrEqual(t, l.get(id).Valid, had)
+		l.until(id, "swept", func(rpc.Torrent) bool { return nothingBelow(b.folder) })
+		b.folder = to
+	}
+	l.until(id, "done", seeding)
+	s.requireIn(t, b.folder)
+	require.NoError(t, l.Rename(t.Context(), id, "album/sub", "disc"))
+	l.until(id, "renamed", func(t rpc.Torrent) bool { return t.State == rpc.Seeding && t.Files[2].Path == "album/disc/b" })
+	require.FileExists(t, filepath.Join(b.folder, "album", "disc", "b"))
+	require.NoError(t, l.Remove(t.Context(), []int64{id}, true))
+	require.Eventually(t, func() bool { return nothingBelow(b.folder) }, patience, poll)
+	require.LessOrEqual(t, l.mustStats().Ever.Downloaded, int64(4<<20)+100+200_000, "no verified byte was fetched twice")
+}
+
+func (l *running) mustStats() rpc.Stats {
+	st, err := l.Stats(context.Background())
+	require.NoError(l.t, err)
+	return st
+}
+
+// other is a folder on another file system, where there is one.
+func other(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "sotto-library")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func nothingBelow(dir string) bool {
+	list, err := os.ReadDir(dir)
+	return err != nil || len(list) == 0
+}
+
+func TestIncompleteFolderAndStop(t *testing.T) { synctest.Test(t, testIncompleteFolderAndStop) }
+
+func testIncompleteFolderAndStop(t *testing.T) {
+	b := newLab(t, memory.Options{Rate: 1 << 20})
+	s := b.serve("album", 2<<20)
+	l := b.start()
+	incomplete := t.TempDir()
+	require.NoError(t, l.Configure(t.Context(), rpc.SettingsChange{UseIncomplete: of(true), IncompleteFolder: &incomplete}))
+	id := l.add(s.link)
+	l.until(id, "begun", func(t rpc.Torrent) bool { return t.Valid > 200_000 })
+	require.NoDirExists(t, filepath.Join(b.folder, "album"))
+	require.NoError(t, l.Act(t.Context(), rpc.Stop, []int64{id}))
+	stopped := l.until(id, "stopped", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && t.PeersConnected == 0 })
+	require.NoError(t, l.Act(t.Context(), rpc.Verify, []int64{id}))
+	l.until(id, "verified", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && t.Valid >= stopped.Valid })
+	require.NoError(t, l.Act(t.Context(), rpc.StartNow, []int64{id}))
+	l.until(id, "done", seeding)
+	s.requireIn(t, b.folder)
+	l.until(id, "tidy", func(rpc.Torrent) bool { return nothingBelow(incomplete) })
+}
+
+func TestWatchFolder(t *testing.T) { synctest.Test(t, testWatchFolder) }
+
+func testWatchFolder(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 100_000)
+	watch := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(watch, "x.torrent"), s.link.Torrent(), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(watch, "bad.magnet"), []byte("nonsense"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(watch, "other"), []byte("nonsense"), 0o600))
+	b.change = watching(watch)
+	l := b.start()
+	require.Eventually(t, func() bool { return len(l.all()) == 1 }, patience, poll)
+	l.until(l.all()[0].ID, "done", seeding)
+	for _, name := range []string{"x.torrent.added", "bad.magnet.refused", "other"} {
+		require.FileExists(t, filepath.Join(watch, name))
+	}
+}
+
+func TestSeedsStopAtTheirRatio(t *testing.T) { synctest.Test(t, testSeedsStopAtTheirRatio) }
+
+func testSeedsStopAtTheirRatio(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 200_000)
+	l := b.start()
+	require.NoError(t, l.Configure(t.Context(), rpc.SettingsChange{LimitIdle: of(true), IdleLimit: of(time.Duration(0))}))
+	id := l.add(s.link)
+	l.until(id, "stopped", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && t.Finished })
+	require.NoError(t, l.Change(t.Context(), []int64{id}, rpc.Change{IdleMode: of(rpc.NoLimit), RatioMode: of(rpc.OwnLimit), RatioLimit: of(0.5)}))
+	require.NoError(t, l.Act(t.Context(), rpc.Start, []int64{id}))
+	l.until(id, "seeding", seeding)
+	require.NoError(t, s.Torrent.Close())
+	other := newLab(t, memory.Options{})
+	other.net = b.net
+	two := other.start()
+	two.until(two.add(s.link), "done", seeding)
+	l.until(id, "stopped by ratio", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && t.Finished })
+}

@@ -1,0 +1,126 @@
+package library
+
+import (
+	"context"
+	"errors"
+
+	"sotto/client/engine"
+	"sotto/client/store"
+)
+
+// erase is a removal that has begun: whoever finds one in the store goes on with
+// it.
+type erase struct {
+	Data bool `json:"data,omitempty"`
+}
+
+// Remove forgets torrents, and with data deletes their files.
+func (l *Library) Remove(ctx context.Context, ids []int64, data bool) error {
+	return l.ask(ctx, func(o *owner) error {
+		ts := o.these(ids)
+		err := o.commit(ts, func(t *torrent) {
+			t.rec.Want, t.own.Erase = store.Stopped, &erase{Data: data}
+		})
+		if err != nil {
+			return err
+		}
+		for _, t := range ts {
+			o.part(t)
+		}
+		return nil
+	})
+}
+
+// part takes a torrent out of the list at once, and forgets it when nothing of
+// it runs any more.
+func (o *owner) part(t *torrent) {
+	o.drop(t)
+	o.byHash[t.rec.ID()] = t // until it is gone nobody may add it
+	o.halt(t)
+	o.leavers = append(o.leavers, t)
+	o.bury()
+}
+
+// bury goes on with those that have been removed.
+func (o *owner) bury() {
+	var still []*torrent
+	for _, t := range o.leavers {
+		if t.busy() || len(t.lanes) > 0 {
+			still = append(still, t)
+			continue
+		}
+		if !t.own.Erase.Data || t.info == nil {
+			o.forget(t)
+			continue
+		}
+		still = append(still, t)
+		t.job = moving
+		o.work(o.erase(t))
+	}
+	o.leavers = still
+}
+
+// erase returns a worker that deletes the files of a torrent, and no others.
+func (o *owner) erase(t *torrent) func() report {
+	places := []place{{t.dir(), t.paths()}}
+	if m := t.own.Move; m != nil {
+		places = append(places, m.From, m.To)
+	}
+	info := t.info
+	return func() report {
+		var errs []error
+		for _, p := range places {
+			names, err := engine.NamesOf(info, p.Paths)
+			if err == nil {
+				c := carrier{from: pairs(names), dirs: [2]string{p.Dir, ""}}
+				err = c.sweep()
+			}
+			errs = append(errs, err)
+		}
+		return erased{t, errors.Join(errs...)}
+	}
+}
+
+// erased: files of a removed torrent are gone.
+type erased struct {
+	*torrent
+	err error
+}
+
+func (r erased) take(o *owner) {
+	if r.err != nil {
+		o.opts.Log.Warn("not all files of a removed torrent could be deleted")
+		o.opts.Log.Debug("deleting failed", "error", r.err)
+	}
+	r.job = idle
+	o.forget(r.torrent)
+}
+
+// forget deletes a torrent from the store.
+func (o *owner) forget(t *torrent) {
+	err := o.opts.Store.Delete(t.rec.ID())
+	o.unsaved(err)
+	for i, x := range o.leavers {
+		if x == t {
+			o.leavers = append(o.leavers[:i:i], o.leavers[i+1:]...)
+			break
+		}
+	}
+	if err != nil {
+		return // it is in the store as removed: the next start goes on
+	}
+	delete(o.byHash, t.rec.ID())
+	for n, x := range t.totals {
+		sum := o.past[n]
+		o.past[n] = store.Totals{Down: sum.Down + x.Down, Up: sum.Up + x.Up, Wasted: sum.Wasted + x.Wasted, Active: sum.Active + x.Active}
+	}
+}
+
+// resumeJobs goes on with what an earlier run had begun.
+func (o *owner) resumeJobs() {
+	for _, t := range append([]*torrent(nil), o.torrents...) {
+		if t.own.Erase != nil {
+			o.part(t)
+		}
+	}
+}

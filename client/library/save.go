@@ -1,0 +1,113 @@
+package library
+
+import (
+	"errors"
+	"time"
+
+	"sotto/anon"
+	"sotto/client/health"
+	"sotto/client/store"
+)
+
+// save has a worker bring what was fetched to the disk, and say so in the store,
+// all torrents in one write.
+func (o *owner) save(now time.Time) {
+	o.saved = now
+	if o.saving {
+		return
+	}
+	type item struct {
+		l     *lane
+		p     store.Progress
+		valid int64
+	}
+	var list []item
+	for _, t := range o.torrents {
+		for _, l := range t.lanes {
+			if l.swarm == nil || l.leaving {
+				continue
+			}
+			n := l.net.transport.Network()
+			it := item{l: l, valid: l.stats.Verified, p: store.Progress{ID: t.rec.ID()}}
+			if x := l.add(t.totals[n], l.stats); x.Down != l.told.Down || x.Up != l.told.Up {
+				l.told = x
+				it.p.Totals = map[anon.Network]store.Totals{n: x}
+			}
+			if !l.readOnly && l.stats.HasInfo && !l.stats.Checking && it.valid != l.saved || it.p.Totals != nil {
+				list = append(list, it)
+			}
+		}
+	}
+	snapshot := now.Sub(o.snapshot) >= snapshotEvery
+	if len(list) == 0 && !snapshot {
+		return
+	}
+	if snapshot {
+		o.snapshot = now
+	}
+	o.saving = true
+	st := o.opts.Store
+	o.work(func() report {
+		r := saved{valid: make(map[*lane]int64), resume: make(map[*lane]*store.Resume)}
+		all := make([]store.Progress, 0, len(list))
+		o.writing.Lock()
+		defer o.writing.Unlock()
+		for _, it := range list {
+			if it.l.swarm.Err() != nil {
+				continue // whoever closes it says all of this
+			}
+			if !it.l.readOnly && it.valid != it.l.saved {
+				if pieces, files, err := it.l.swarm.Safe(); err == nil {
+					it.p.Resume = &store.Resume{Pieces: pieces, Files: stamps(files)}
+					r.valid[it.l], r.resume[it.l] = it.valid, it.p.Resume
+				}
+			}
+			all = append(all, it.p)
+		}
+		r.err = st.SaveProgress(all...)
+		if snapshot {
+			r.err = errors.Join(r.err, st.Snapshot())
+		}
+		return r
+	})
+}
+
+// saved: progress is in the store.
+type saved struct {
+	valid  map[*lane]int64
+	resume map[*lane]*store.Resume
+	err    error
+}
+
+func (r saved) take(o *owner) {
+	o.saving = false
+	o.unsaved(r.err)
+	if r.err != nil {
+		return
+	}
+	for l, v := range r.valid {
+		l.saved = v
+		if !l.leaving {
+			l.t.resume = r.resume[l]
+		}
+	}
+}
+
+// unsaved tells of what could not be saved; nil is that something was.
+func (o *owner) unsaved(err error) {
+	o.failed = err
+	o.opts.Board.Set(time.Now(), health.StateFault, "", err != nil)
+	if err != nil {
+		o.opts.Log.Warn("the library could not save what happened")
+		o.opts.Log.Debug("saving failed", "error", err)
+	}
+}
+
+// keepAll saves, at the end, what is not worth a write each time.
+func (o *owner) keepAll() error {
+	var recs []store.Torrent
+	for _, t := range o.torrents {
+		recs = append(recs, t.record())
+	}
+	return errors.Join(o.opts.Store.Put(recs...), o.saveSettings(o.settings))
+}

@@ -1,0 +1,338 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"sotto/client/api/rpc"
+	"sotto/client/discover"
+	"sotto/client/engine"
+	"sotto/client/engine/wire"
+	"sotto/client/store"
+	"sotto/client/tracker"
+)
+
+var _ rpc.Library = (*Library)(nil)
+
+// recently is how long something counts as a moment ago.
+const recently = time.Minute
+
+// Torrents returns those that w chooses, in the order of their ids, as they were
+// at one moment.
+func (l *Library) Torrents(ctx context.Context, w rpc.Which, parts rpc.Part) (out []rpc.Torrent, err error) {
+	err = l.ask(ctx, func(o *owner) error {
+		now := time.Now()
+		ids, hashes := make(map[int64]bool), make(map[string]bool)
+		for _, id := range w.IDs {
+			ids[id] = true
+		}
+		for _, h := range w.Hashes {
+			hashes[strings.ToLower(h)] = true
+		}
+		out = make([]rpc.Torrent, 0, len(o.torrents))
+		for _, t := range o.torrents {
+			if w.All || ids[t.id] || w.Recent && now.Sub(t.active) < recently || len(hashes) > 0 && hashes[t.hash()] {
+				out = append(out, o.show(t, parts, now))
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Removed returns the ids of torrents removed within the last minute.
+func (l *Library) Removed(ctx context.Context) (ids []int64, err error) {
+	err = l.ask(ctx, func(o *owner) error {
+		ids = []int64{}
+		now := time.Now()
+		for _, r := range o.removed {
+			if now.Sub(r.at) < recently {
+				ids = append(ids, r.id)
+			}
+		}
+		return nil
+	})
+	return ids, err
+}
+
+// state is what a torrent is doing.
+func (o *owner) state(t *torrent) rpc.State {
+	wait, run := rpc.DownloadWaiting, rpc.Downloading
+	if t.done {
+		wait, run = rpc.SeedWaiting, rpc.Seeding
+	}
+	switch {
+	case t.job == hashing:
+		return rpc.Checking
+	case t.verify, t.admitted && t.info != nil && !t.known && len(t.lanes) == 0 && t.resume != nil && o.checking != nil:
+		return rpc.CheckWaiting
+	case t.rec.Want == store.Stopped:
+		return rpc.Stopped
+	case t.admitted && t.own.Move == nil && !(t.done && t.rec.Unfinished != ""):
+		return run
+	}
+	return wait // for its turn, or for its files to be where they belong
+}
+
+func (o *owner) show(t *torrent, parts rpc.Part, now time.Time) rpc.Torrent {
+	sum := t.sum()
+	wanted, left := t.wanted()
+	out := rpc.Torrent{
+		ID: t.id, Hash: t.hash(), Name: t.name(), State: o.state(t), Fault: t.fault.kind, FaultText: t.fault.text,
+		Added: t.rec.Added, Started: t.started, Done: t.rec.Done, Active: t.active, Edited: t.edited,
+		DownloadTime: t.own.Fetching, SeedTime: t.own.Seeding,
+		Private: t.link.Private, Magnet: t.magnet(),
+		WantedSize: wanted, Left: left, Valid: t.valid, Obtainable: 0,
+		Finished:   t.own.Finished && t.rec.Want == store.Stopped,
+		Downloaded: sum.Down, Uploaded: sum.Up, Corrupt: 0, RateDown: t.rateDown, RateUp: t.rateUp,
+		Folder: t.rec.Dir, Labels: slices.Clone(t.rec.Labels), Group: t.own.Group, Priority: t.own.Priority,
+		QueuePosition: t.rec.Queue, Sequential: t.rec.Sequential, HonorsSessionLimits: !t.own.Apart,
+		DownLimit: t.own.Down, UpLimit: t.own.Up, DownLimited: t.own.DownLimited, Limited: t.own.UpLimited,
+		PeerLimit: o.peerLimit(t), RatioLimit: t.own.RatioLimit, RatioMode: t.own.RatioMode,
+		IdleLimit: t.own.IdleLimit, IdleMode: t.own.IdleMode,
+	}
+	if t.info != nil {
+		out.Size, out.PieceSize, out.PieceCount, out.MetadataShare = t.size(), t.info.PieceLength, t.info.Pieces, 1
+		out.Private = t.info.Private
+		out.FileCount = len(t.visible())
+	}
+	for _, s := range t.link.WebSeeds {
+		out.Webseeds = append(out.Webseeds, s.URL)
+	}
+	if t.job == hashing {
+		g := t.gauge.Load()
+		if total := g & 0xffffffff; total > 0 {
+			out.CheckedShare = float64(g>>32) / float64(total)
+		}
+	}
+	o.showTraffic(t, &out, now)
+	o.showParts(t, &out, parts)
+	return out
+}
+
+// size is what all files have together, padding left out.
+func (t *torrent) size() (n int64) {
+	for _, s := range t.spans {
+		if !s.Pad {
+			n += s.Length
+		}
+	}
+	return n
+}
+
+func (o *owner) showTraffic(t *torrent, out *rpc.Torrent, now time.Time) {
+	for _, l := range t.lanes {
+		out.PeersConnected += l.stats.Peers
+		out.WebseedsSending += l.stats.Webseeds
+		if t.info != nil {
+			out.Corrupt += int64(l.stats.BadPieces) * t.info.PieceLength
+		}
+	}
+	running := len(t.lanes) > 0 && t.lanes[0].swarm != nil
+	last := later(t.started, t.fed)
+	if running && t.done {
+		out.IdleFor = now.Sub(last)
+	}
+	out.Stalled = running && !t.done && now.Sub(last) > o.settings.StalledAfter
+	for _, l := range t.lanes {
+		if l.swarm == nil {
+			continue
+		}
+		for _, st := range l.swarm.Trackers() {
+			if at := st.Asked.Add(discover.HurryGap); !st.Asked.IsZero() && at.After(now) && (out.AnnounceAfter.IsZero() || at.Before(out.AnnounceAfter)) {
+				out.AnnounceAfter = at
+			} else if st.Asked.IsZero() || !at.After(now) {
+				out.AnnounceAfter = now
+			}
+		}
+	}
+}
+
+func (o *owner) showParts(t *torrent, out *rpc.Torrent, parts rpc.Part) {
+	if parts&rpc.Files != 0 && t.info != nil {
+		for _, i := range t.visible() {
+			s := t.spans[i]
+			f := rpc.File{Path: t.path(i), Size: s.Length, Have: t.have[i], Wanted: !t.skipped(i), Priority: int(t.choice(i).Priority)}
+			if t.skipped(i) {
+				f.Priority = t.own.Rest[i]
+			}
+			f.First = int(s.Offset / t.info.PieceLength)
+			f.Last = int(max(s.Offset, s.Offset+s.Length-1) / t.info.PieceLength)
+			out.Files = append(out.Files, f)
+		}
+	}
+	if parts&rpc.Peers != 0 {
+		for _, l := range t.lanes {
+			if l.swarm != nil {
+				out.Peers = append(out.Peers, peers(t, l.swarm.Peers())...)
+			}
+		}
+		for _, p := range out.Peers {
+			if p.Sending {
+				out.PeersSending++
+			}
+			if p.Taking {
+				out.PeersTaking++
+			}
+			if p.Incoming {
+				out.Sources.Incoming++
+			}
+		}
+	}
+	if parts&rpc.Trackers != 0 {
+		out.Trackers = o.trackers(t)
+	}
+	if parts&rpc.Pieces != 0 && t.info != nil {
+		out.Pieces = t.pieces()
+	}
+	if parts&rpc.Availability != 0 && t.info != nil {
+		out.Availability = t.availability()
+	}
+}
+
+func peers(t *torrent, list []engine.PeerStatus) (out []rpc.Peer) {
+	for _, p := range list {
+		r := rpc.Peer{
+			Addr: p.Addr, Encrypted: p.Encrypted, Incoming: p.Inbound, Choked: p.Choked, Choking: p.Choking,
+			Interested: p.Interested, Interesting: p.Interesting, RateDown: int64(p.RateDown), RateUp: int64(p.RateUp),
+			Sending: p.RateDown >= 1, Taking: p.RateUp >= 1,
+		}
+		if t.info != nil && t.info.Pieces > 0 {
+			r.Share = float64(p.Have) / float64(t.info.Pieces)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// pieces are those that are good, as a bitfield that is the caller's.
+func (t *torrent) pieces() []byte {
+	for _, l := range t.lanes {
+		if l.swarm != nil {
+			if p := l.swarm.Pieces(); p != nil {
+				return p
+			}
+		}
+	}
+	out := make([]byte, (t.info.Pieces+7)/8)
+	if t.resume != nil {
+		copy(out, t.resume.Pieces)
+	}
+	return out
+}
+
+func (t *torrent) availability() []int {
+	for _, l := range t.lanes {
+		if l.swarm != nil {
+			if a := l.swarm.Availability(); a != nil {
+				return a
+			}
+		}
+	}
+	out := make([]int, t.info.Pieces)
+	have := wire.Bitfield(t.pieces())
+	for i := range out {
+		if have.Get(i) {
+			out[i] = -1
+		}
+	}
+	return out
+}
+
+// trackers returns what is known of each.
+func (o *owner) trackers(t *torrent) (out []rpc.Tracker) {
+	known := make(map[string]discover.State)
+	for _, l := range t.lanes {
+		if l.swarm != nil {
+			for url, st := range l.swarm.Trackers() {
+				known[url] = st
+			}
+		}
+	}
+	tiers := make(map[string]int)
+	for i, tier := range t.own.Tiers {
+		for _, u := range tier {
+			tiers[u] = i
+		}
+	}
+	for i, tr := range t.link.Trackers {
+		r := rpc.Tracker{ID: i, Tier: i, URL: tr.URL, Host: tr.Host, Seeders: -1, Leechers: -1, Downloads: -1}
+		if tier, ok := tiers[tr.URL]; ok {
+			r.Tier = tier
+		}
+		st, ok := known[tr.URL]
+		if !ok {
+			out = append(out, r)
+			continue
+		}
+		r.State, r.Next, r.LastStart, r.Last = rpc.AnnounceWaiting, st.Next, st.Asked, st.Ended
+		r.LastPeers, r.Seeders, r.Leechers = st.Peers, st.Complete, st.Incomplete
+		if st.Asking {
+			r.State = rpc.AnnounceActive
+		}
+		if st.Answered && st.Err == nil {
+			r.LastOK, r.LastResult = true, "Success"
+		}
+		if st.Err != nil {
+			r.LastResult, r.TimedOut = reason(st.Err), errors.Is(st.Err, context.DeadlineExceeded)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// reason says why an announce failed, without addresses.
+func reason(err error) string {
+	var refusal *tracker.FailureError
+	if errors.As(err, &refusal) {
+		return refusal.Error()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "it did not answer in time"
+	}
+	return err.Error()
+}
+
+// Stats returns sums over the library.
+func (l *Library) Stats(ctx context.Context) (st rpc.Stats, err error) {
+	err = l.ask(ctx, func(o *owner) error {
+		st.Torrents = len(o.torrents)
+		for _, t := range o.torrents {
+			if o.state(t) == rpc.Stopped {
+				st.Paused++
+			} else {
+				st.Running++
+			}
+			st.RateDown, st.RateUp = st.RateDown+t.rateDown, st.RateUp+t.rateUp
+		}
+		all := o.everything()
+		st.Ever = rpc.Totals{
+			Downloaded: all.Down, Uploaded: all.Up, Added: o.settings.Added, Runs: o.settings.Runs,
+			Active: o.settings.Active + o.session.Active,
+		}
+		st.Now = rpc.Totals{
+			Downloaded: all.Down - o.begunWith.Down, Uploaded: all.Up - o.begunWith.Up,
+			Added: o.settings.Added - o.addedBefore, Runs: 1, Active: o.session.Active,
+		}
+		return nil
+	})
+	return st, err
+}
+
+// everything is what was done over all runs.
+func (o *owner) everything() (all store.Totals) {
+	add := func(x store.Totals) { all.Down, all.Up = all.Down+x.Down, all.Up+x.Up }
+	for _, x := range o.past {
+		add(x)
+	}
+	for _, t := range o.torrents {
+		add(t.sum())
+	}
+	for _, t := range o.leavers {
+		add(t.sum())
+	}
+	return all
+}
