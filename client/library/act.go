@@ -112,7 +112,7 @@ func (l *Library) Move(ctx context.Context, ids []int64, folder string, data boo
 			}
 		}
 		for _, t := range ts {
-			if t.info != nil && data {
+			if data && t.written() {
 				if err := o.relocate(t, place{Dir: filepath.Clean(folder), Paths: t.paths()}); err != nil {
 					return errors.Join(errSave, err)
 				}
@@ -147,6 +147,11 @@ func (l *Library) Rename(ctx context.Context, id int64, at, name string) error {
 	})
 }
 
+// written reports whether there may be files of it.
+func (t *torrent) written() bool {
+	return t.info != nil && (t.resume != nil || len(t.lanes) > 0 || t.busy())
+}
+
 func (o *owner) rename(t *torrent, at, name string) error {
 	at = strings.TrimSuffix(at, "/")
 	to := path.Join(path.Dir(at), name)
@@ -175,7 +180,7 @@ func (o *owner) rename(t *torrent, at, name string) error {
 	if !found {
 		return nil
 	}
-	if t.resume == nil && len(t.lanes) == 0 && !t.busy() { // nothing was ever written
+	if !t.written() {
 		o.settleAt(t, place{Dir: t.dir(), Paths: paths})
 		return o.put(t)
 	}

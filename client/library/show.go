@@ -94,6 +94,9 @@ func (o *owner) show(t *torrent, parts rpc.Part, now time.Time) rpc.Torrent {
 		PeerLimit: o.peerLimit(t), RatioLimit: t.own.RatioLimit, RatioMode: t.own.RatioMode,
 		IdleLimit: t.own.IdleLimit, IdleMode: t.own.IdleMode,
 	}
+	if m := t.own.Move; m != nil {
+		out.Folder = m.From.Dir // until nothing is left to do there
+	}
 	if t.info != nil {
 		out.Size, out.PieceSize, out.PieceCount, out.MetadataShare = t.size(), t.info.PieceLength, t.info.Pieces, 1
 		out.Private = t.info.Private
