@@ -18,7 +18,7 @@ func BenchmarkStart(b *testing.B) {
 	b.Run("caged", func(b *testing.B) {
 		dir := b.TempDir()
 		measure(b, func() {
-			c, err := Start(Spec{Files: []*os.File{nil, nil, os.Stderr}, Write: []string{dir}})
+			c, err := Start(Spec{Files: []*os.File{nil, nil, stderr()}, Write: []string{dir}})
 			require.NoError(b, err)
 			_, err = c.Prove(b.Context())
 			require.NoError(b, err)

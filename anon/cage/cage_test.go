@@ -19,7 +19,7 @@ import (
 func start(t *testing.T, spec Spec) *Child {
 	t.Helper()
 	if spec.Files == nil {
-		spec.Files = []*os.File{nil, nil, os.Stderr}
+		spec.Files = []*os.File{nil, nil, stderr()}
 	}
 	if spec.Write == nil {
 		spec.Write, spec.Read = []string{t.TempDir()}, append(spec.Read, t.TempDir())
@@ -31,6 +31,15 @@ func start(t *testing.T, spec Spec) *Child {
 		_ = c.Wait()
 	})
 	return c
+}
+
+// stderr is ours, unless it is a terminal: no child is let in with one that it
+// can read.
+func stderr() *os.File {
+	if _, err := unix.IoctlGetTermios(2, unix.TCGETS); err == nil {
+		return nil
+	}
+	return os.Stderr
 }
 
 func prove(t *testing.T, c *Child) Verdict {
@@ -149,6 +158,8 @@ func TestInheritedDescriptorsAreChecked(t *testing.T) {
 	require.NoError(t, err)
 	folder, err := os.Open(t.TempDir())
 	require.NoError(t, err)
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	require.NoError(t, err)
 	for name, f := range map[string]*os.File{
 		"tcp":            socket(unix.AF_INET, unix.SOCK_STREAM),
 		"udp":            socket(unix.AF_INET, unix.SOCK_DGRAM),
@@ -156,6 +167,7 @@ func TestInheritedDescriptorsAreChecked(t *testing.T) {
 		"datagram pair":  os.NewFile(uintptr(pair[0]), "pair"),
 		"datagram pair2": os.NewFile(uintptr(pair[1]), "pair"),
 		"folder":         folder,
+		"terminal":       terminal,
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, unix.SetNonblock(int(f.Fd()), false))

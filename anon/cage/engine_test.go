@@ -37,7 +37,7 @@ func TestAnEngineCanWork(t *testing.T) {
 	defer ours.Close()
 	dir, read := t.TempDir(), t.TempDir()
 	require.NoError(t, os.WriteFile(read+"/given", []byte("given"), 0o600))
-	c := start(t, Spec{Args: []string{"work", dir, read}, Files: []*os.File{nil, nil, os.Stderr, theirs}, Write: []string{dir}, Read: []string{read}})
+	c := start(t, Spec{Args: []string{"work", dir, read}, Files: []*os.File{nil, nil, stderr(), theirs}, Write: []string{dir}, Read: []string{read}})
 	theirs.Close()
 	prove(t, c)
 	require.NoError(t, c.Admit())
@@ -195,7 +195,7 @@ func TestTheTripwireRings(t *testing.T) {
 
 // Without the filter a packet is stopped by the namespace, which counts it.
 func TestTheTripwireCountsPackets(t *testing.T) {
-	c := start(t, Spec{Args: []string{"shout"}, Files: []*os.File{nil, nil, os.Stderr, nil}, Without: Seccomp})
+	c := start(t, Spec{Args: []string{"shout"}, Files: []*os.File{nil, nil, stderr(), nil}, Without: Seccomp})
 	prove(t, c)
 	if !c.own.Has(Namespaces) {
 		require.Zero(t, attempts(c.pid)) // our own traffic is not the child's

@@ -79,7 +79,7 @@ func dial(port string) error {
 }
 
 func cageOne(dir string) error {
-	c, err := Start(Spec{Files: []*os.File{nil, nil, os.Stderr}, Write: []string{dir}})
+	c, err := Start(Spec{Files: []*os.File{nil, nil, stderr()}, Write: []string{dir}})
 	if err != nil {
 		return err
 	}
