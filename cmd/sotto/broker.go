@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 
 	"sotto/anon"
@@ -44,6 +44,9 @@ const (
 var (
 	// errCrashed: the engine panicked and ended as a whole.
 	errCrashed = errors.New("a fault in the program ended it")
+	// errForeignCall: it did what only foreign code does, and died of it. The
+	// next would too.
+	errForeignCall = errors.New("the engine made a system call in a way that no code of ours does, and was ended for it")
 	// errWalls: the self-attack found a way out, or could not be made.
 	errWalls = errors.New("the walls around the engine do not hold")
 )
@@ -89,7 +92,9 @@ func (a *app) engines(ctx context.Context, ts []transport.Transport, j *job, s s
 		case errors.Is(err, cage.ErrNoWalls):
 			a.tellWalls(cage.Verdict{Label: cage.Checked, Missing: []string{err.Error()}})
 			return j.do(ctx, ts, a.out, a.err, s.torrent)
-		case !errors.As(err, &killed) || ctx.Err() != nil:
+		case errors.As(err, &killed) && ctx.Err() != nil:
+			return ctx.Err() // it was asked to end, and had its time
+		case !errors.As(err, &killed):
 			return err
 		}
 		if time.Since(began) < shortLife {
@@ -106,7 +111,8 @@ func (a *app) engines(ctx context.Context, ts []transport.Transport, j *job, s s
 	}
 }
 
-// killedError: the engine was ended by a signal that it cannot refuse.
+// killedError: the engine was ended by SIGKILL, which nothing in it can cause:
+// by a user, or by a system that has run out of memory.
 type killedError struct{ err error }
 
 func (k *killedError) Error() string { return "engine: " + k.err.Error() }
@@ -118,7 +124,7 @@ func (a *app) engine(ctx context.Context, ts []transport.Transport, j *job, s sc
 		return err
 	}
 	defer c.close()
-	v, err := c.child.Prove(ctx)
+	v, err := c.prove(ctx)
 	if err == nil {
 		err = a.judge(v)
 	}
@@ -155,7 +161,11 @@ func (a *app) attend(ctx context.Context, c *cell, ts []transport.Transport) err
 	if errors.Is(err, context.Canceled) {
 		err = nil // ours
 	}
-	return errors.Join(verdictOf(end, <-crashed), err)
+	verdict := verdictOf(end, <-crashed)
+	if errors.Is(verdict, errForeignCall) {
+		a.tell("incident", errForeignCall.Error()+"; please report this")
+	}
+	return errors.Join(verdict, err)
 }
 
 // watch waits for the engine's end. When ctx is done it asks the engine to end,
@@ -163,6 +173,8 @@ func (a *app) attend(ctx context.Context, c *cell, ts []transport.Transport) err
 func (a *app) watch(ctx context.Context, child *cage.Child) error {
 	tick := time.NewTicker(auditEvery)
 	defer tick.Stop()
+	pauses := newPauses()
+	defer pauses.stop()
 	asked, patience := ctx.Done(), (<-chan time.Time)(nil)
 	var told cage.Incidents
 	for {
@@ -173,6 +185,9 @@ func (a *app) watch(ctx context.Context, child *cage.Child) error {
 		case <-asked:
 			child.Signal(os.Interrupt)
 			asked, patience = nil, time.After(goodbye)
+			a.tell("ending", "ending: writes what is open and tells the trackers; Ctrl-C once more ends at once")
+		case <-pauses.asked:
+			pauses.take(child)
 		case <-patience:
 			child.Kill()
 		case <-tick.C:
@@ -194,64 +209,12 @@ func verdictOf(end error, crashed bool) error {
 	case exit.ExitCode() >= 0:
 		return &engineEnded{exit.ExitCode()}
 	}
-	return &killedError{end}
-}
-
-// cell is an engine that was started, and our ends of what it inherited.
-type cell struct {
-	child   *cage.Child
-	door    *os.File
-	crashes *os.File
-}
-
-func (c *cell) close() {
-	if c.door != nil {
-		c.door.Close()
+	status, _ := exit.Sys().(syscall.WaitStatus)
+	switch status.Signal() {
+	case syscall.SIGKILL:
+		return &killedError{end}
+	case badSystemCall:
+		return errForeignCall
 	}
-	c.crashes.Close()
-}
-
-// start starts an engine for a job. It waits behind its walls.
-func (a *app) start(j *job, s scope) (*cell, error) {
-	raw, err := json.Marshal(j)
-	if err != nil {
-		return nil, fmt.Errorf("start engine: %w", err)
-	}
-	door, theirDoor, err := broker.Pair()
-	if err != nil {
-		return nil, startError(err)
-	}
-	defer theirDoor.Close()
-	jobs, theirs, err := os.Pipe()
-	if err != nil {
-		return nil, errors.Join(startError(err), door.Close())
-	}
-	defer jobs.Close()
-	crashes, crashing, err := os.Pipe()
-	if err != nil {
-		return nil, errors.Join(startError(err), door.Close(), theirs.Close())
-	}
-	defer crashing.Close()
-	files := []*os.File{nil, a.out, a.err, theirDoor, jobs, crashing}
-	if s.torrent != nil {
-		files = append(files, s.torrent)
-	}
-	child, err := cage.Start(cage.Spec{Files: files, Read: s.read, Write: s.write})
-	if err != nil {
-		return nil, errors.Join(startError(err), door.Close(), theirs.Close(), crashes.Close())
-	}
-	go func() { // until it is read, or the engine has ended
-		theirs.Write(raw)
-		theirs.Close()
-	}()
-	return &cell{child, door, crashes}, nil
-}
-
-// startError keeps what says that there are no walls here, whichever part of
-// the cage says it.
-func startError(err error) error {
-	if errors.Is(err, errors.ErrUnsupported) {
-		return cage.ErrNoWalls
-	}
-	return fmt.Errorf("start engine: %w", err)
+	return errCrashed
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,7 +85,7 @@ func (a *app) doGet(ctx context.Context, j *job, ts []transport.Transport) error
 	if err != nil {
 		return err
 	}
-	return a.transfer(j, ts, func(c *client.Client) error {
+	return a.transfer(ctx, j, ts, func(ctx context.Context, c *client.Client) error {
 		c.Journal = records
 		done, err := c.Get(ctx, link, j.Get.Dir)
 		if err == nil && !a.json {
@@ -162,12 +163,18 @@ func targetDir(dir string, cfg config.Config) (string, error) {
 	return dir, nil
 }
 
-// transfer runs one transfer with its events on view.
-func (a *app) transfer(j *job, ts []transport.Transport, run func(*client.Client) error) error {
-	v := a.newView()
+// transfer runs one transfer with its events on view, as long as they are.
+func (a *app) transfer(ctx context.Context, j *job, ts []transport.Transport, run func(context.Context, *client.Client) error) error {
+	viewed, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
+	v := a.newView(gone)
 	defer v.close()
-	return run(&client.Client{
+	err := run(viewed, &client.Client{
 		Transports: ts, AllNetworks: j.AllNetworks, Log: a.logger(), Report: v.show,
 		Label: func(n anon.Network) string { return j.Labels[n] },
 	})
+	if cause := context.Cause(viewed); errors.Is(cause, errReader) {
+		return cause
+	}
+	return err
 }

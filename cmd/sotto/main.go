@@ -21,6 +21,9 @@ import (
 
 func main() {
 	in, err := cage.Enter(os.Args)
+	// A reader of our output that is gone is an error of Write. The signal
+	// would end us without a word to the trackers.
+	signal.Ignore(syscall.SIGPIPE)
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "sotto:", err)
@@ -28,10 +31,24 @@ func main() {
 	case in != nil:
 		os.Exit(engine(in))
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilAsked()
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// untilAsked returns a context that the first request to end us ends. The
+// second is the system's affair: it ends this process at once, and the engine
+// and a tor of ours die with it. A terminal that closes asks too, unless nohup
+// has said that it may not.
+func untilAsked() (context.Context, context.CancelFunc) {
+	asks := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		asks = append(asks, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), asks...)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // app is what every subcommand shares.

@@ -52,7 +52,7 @@ func (a *app) attack(ctx context.Context) (cage.Verdict, error) {
 		return cage.Verdict{}, err
 	}
 	defer c.close()
-	v, err := c.child.Prove(ctx)
+	v, err := c.prove(ctx)
 	c.child.Kill()
 	c.child.Wait() // its end is ours
 	return v, err

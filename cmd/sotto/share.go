@@ -98,7 +98,7 @@ func (a *app) doShare(ctx context.Context, j *job, ts []transport.Transport, tor
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var failed error
-	err = a.transfer(j, ts, func(c *client.Client) error {
+	err = a.transfer(ctx, j, ts, func(ctx context.Context, c *client.Client) error {
 		c.Format = format
 		show := c.Report
 		c.Report = func(e client.Event) {

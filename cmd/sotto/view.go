@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,10 +23,15 @@ type view interface {
 	close()
 }
 
-func (a *app) newView() view {
+// errReader: whoever read our events has stopped, so that nobody watches any
+// more.
+var errReader = errors.New("nobody reads standard output any more")
+
+// newView returns the view that fits. It tells gone when events go nowhere.
+func (a *app) newView(gone func(error)) view {
 	switch {
 	case a.json:
-		return jsonView{json.NewEncoder(a.out)}
+		return jsonView{json.NewEncoder(a.out), func(err error) { gone(fmt.Errorf("%w: %w", errReader, err)) }}
 	case !a.plain && isTerminal(a.err):
 		return &barView{lines: lineView{w: a.err}}
 	}

@@ -8,7 +8,10 @@ import (
 
 // jsonView prints each event as one line. The keys are a promise: they are
 // added to, not changed.
-type jsonView struct{ enc *json.Encoder }
+type jsonView struct {
+	enc  *json.Encoder
+	gone func(error) // told why a line could not be written
+}
 
 type jsonEvent struct {
 	Event    string   `json:"event"`
@@ -33,7 +36,9 @@ type jsonEvent struct {
 
 func (v jsonView) show(e client.Event) {
 	if j := toJSON(e); j.Event != "" {
-		v.enc.Encode(j) // a reader that is gone ends us by SIGPIPE
+		if err := v.enc.Encode(j); err != nil {
+			v.gone(err)
+		}
 	}
 }
 

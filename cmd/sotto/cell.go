@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	"sotto/anon/broker"
+	"sotto/anon/cage"
+)
+
+// cell is an engine that was started, and our ends of what it inherited.
+type cell struct {
+	child   *cage.Child
+	door    *os.File // nil once it is somebody else's
+	jobs    *os.File // its job is written to it
+	crashes *os.File
+	theirs  []*os.File     // to be closed here once the engine has them
+	copying sync.WaitGroup // ends with the engine
+}
+
+// prove is the child's Prove. No proof is a hole.
+func (c *cell) prove(ctx context.Context) (cage.Verdict, error) {
+	v, err := c.child.Prove(ctx)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", errWalls, err)
+	}
+	return v, err
+}
+
+// close frees what is ours of an engine that has ended.
+func (c *cell) close() {
+	for _, f := range []*os.File{c.door, c.jobs, c.crashes} {
+		f.Close() // of what is not there, or is closed, an error
+	}
+	c.copying.Wait()
+}
+
+// start starts an engine for a job. It waits behind its walls. The error is
+// cage.ErrNoWalls only on systems that have none; where a kernel refuses one
+// that it should have, the job is not done without.
+func (a *app) start(j *job, s scope) (*cell, error) {
+	if !walls {
+		return nil, cage.ErrNoWalls
+	}
+	raw, err := json.Marshal(j)
+	if err != nil {
+		return nil, fmt.Errorf("start engine: %w", err)
+	}
+	c := &cell{}
+	files, err := c.files(a.out, a.err, s.torrent)
+	if err == nil {
+		c.child, err = cage.Start(cage.Spec{Files: files, Read: s.read, Write: s.write})
+	}
+	for _, f := range c.theirs {
+		f.Close()
+	}
+	if err != nil {
+		c.close()
+		return nil, fmt.Errorf("start engine: %w", err)
+	}
+	c.copying.Go(func() { // until it is read, or the engine has ended
+		c.jobs.Write(raw)
+		c.jobs.Close()
+	})
+	return c, nil
+}
+
+// files makes what the engine inherits, in the order of its descriptors.
+func (c *cell) files(out, errs, torrent *os.File) ([]*os.File, error) {
+	door, theirDoor, err := broker.Pair()
+	if err != nil {
+		return nil, err
+	}
+	c.door, c.theirs = door, append(c.theirs, theirDoor)
+	job, jobs, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	c.jobs, c.theirs = jobs, append(c.theirs, job)
+	crashes, crashing, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	c.crashes, c.theirs = crashes, append(c.theirs, crashing)
+	if out, err = c.outlet(out); err != nil {
+		return nil, err
+	}
+	if errs, err = c.outlet(errs); err != nil {
+		return nil, err
+	}
+	files := []*os.File{nil, out, errs, theirDoor, job, crashing}
+	if torrent != nil {
+		files = append(files, torrent)
+	}
+	return files, nil
+}
+
+// outlet returns what lets an engine write to f and not read from it: a
+// terminal is opened for reading too, and whoever holds it reads what the user
+// types, to other programs as well.
+func (c *cell) outlet(f *os.File) (*os.File, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case info.Mode().IsRegular() || writeOnly(f):
+		return f, nil
+	case info.Mode()&fs.ModeCharDevice != 0:
+		if again, err := reopen(f); err == nil {
+			c.theirs = append(c.theirs, again)
+			return again, nil
+		}
+	}
+	// A socket, or the terminal of another user. The engine sees a pipe.
+	from, to, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	c.theirs = append(c.theirs, to)
+	c.copying.Go(func() {
+		io.Copy(f, from)
+		from.Close()
+	})
+	return to, nil
+}
