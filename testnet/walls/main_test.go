@@ -22,6 +22,8 @@ var roles = map[string]func([]string) error{
 	"exec":          run,
 	"no-namespaces": withoutNamespaces,
 	"narrowed":      narrowed,
+	"no-filter":     withoutFilters,
+	"no-landlock":   withoutLandlock,
 }
 
 func TestMain(m *testing.M) {
