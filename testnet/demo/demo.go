@@ -2,8 +2,9 @@
 // sotto processes over a private Tor network and again over a private I2P
 // network of real daemons, in a network namespace that reaches nothing else.
 //
-// It asserts what it prints: a wrong hash or a socket that leads anywhere but
-// to the router is an error.
+// It asserts what it prints: a wrong hash, a socket that leads anywhere but to
+// the router, walls that do not hold or anything that an engine tried on them
+// is an error.
 package demo
 
 import (
@@ -117,7 +118,11 @@ func (s *show) network(ctx context.Context, network string) error {
 	if err != nil {
 		return fmt.Errorf("get: %w", err)
 	}
-	return s.verify(network, get, done)
+	if err := s.verify(network, get, done); err != nil {
+		return err
+	}
+	share.End()
+	return errors.Join(share.Walls(), get.Walls())
 }
 
 // sockets prints the census of both processes, and refuses a socket that
@@ -126,13 +131,16 @@ func (s *show) sockets(network string, alice *user.User, share *user.Process, bo
 	for _, p := range []struct {
 		name string
 		user *user.User
-		pid  int
-	}{{"sotto share", alice, share.PID()}, {"sotto get", bob, get.PID()}} {
-		held, err := settled(p.pid)
+		*user.Process
+	}{{"sotto share", alice, share}, {"sotto get", bob, get}} {
+		if l := p.Label(); l != "sealed" && l != "confined" {
+			return fmt.Errorf("%s runs its engine behind walls that are %q", p.name, l)
+		}
+		held, err := settled(p.PID())
 		if err != nil {
 			return err
 		}
-		s.say("  %s holds %s", p.name, census.Summary(held))
+		s.say("  %s is %s and holds %s", p.name, p.Label(), census.Summary(held))
 		sam := ""
 		if network == "i2p" {
 			if sam, err = s.sam(p.user); err != nil {

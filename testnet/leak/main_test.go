@@ -130,7 +130,10 @@ func start(t *testing.T, u *user.User, args ...string) *user.Process {
 	t.Helper()
 	p, err := u.Start(context.WithoutCancel(t.Context()), args...)
 	require.NoError(t, err)
-	t.Cleanup(p.End)
+	t.Cleanup(func() {
+		p.End()
+		require.NoError(t, p.Walls())
+	})
 	return p
 }
 

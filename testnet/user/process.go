@@ -27,6 +27,7 @@ type Event struct {
 	Rate     int64   `json:"rate"`
 	Peers    int     `json:"peers"`
 	Took     float64 `json:"took"`
+	Label    string  `json:"label"`
 }
 
 // Process is a running sotto. Its events are kept; its standard error goes to
@@ -114,6 +115,30 @@ func (p *Process) Await(ctx context.Context, ok func(Event) bool) (Event, error)
 			return Event{}, fmt.Errorf("%w; %s", ctx.Err(), p.Said())
 		}
 	}
+}
+
+// Walls returns an error when the engine has tried what it has no reason to, or
+// ran behind walls that do not hold. Whoever starts a sotto asks at its end.
+func (p *Process) Walls() error {
+	for _, e := range p.Events() {
+		if e.Event == "incident" {
+			return fmt.Errorf("incident: %s", e.Why)
+		}
+		if e.Event == "walls" && e.Label != "sealed" && e.Label != "confined" {
+			return fmt.Errorf("the walls are %s", e.Label)
+		}
+	}
+	return nil
+}
+
+// Label returns what the last engine's walls were found to be; "" before.
+func (p *Process) Label() (label string) {
+	for _, e := range p.Events() {
+		if e.Event == "walls" {
+			label = e.Label
+		}
+	}
+	return label
 }
 
 // Wait returns when the process is gone, with its exit code; -1 when a signal

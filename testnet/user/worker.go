@@ -41,6 +41,17 @@ func EngineOf(broker int) int {
 // broker starts another.
 func (p *Process) KillEngine() error { return syscall.Kill(p.Engine(), syscall.SIGKILL) }
 
+// KillEngineAfter kills the engine that runs now, so long after it was seen. The
+// error says that there is none.
+func (p *Process) KillEngineAfter(d time.Duration) error {
+	pid := EngineOf(p.PID())
+	if pid == 0 {
+		return os.ErrProcessDone
+	}
+	time.Sleep(d)
+	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
 // Crash ends the engine as a panic in a library would: with a dump of its
 // goroutines.
 func (p *Process) Crash() error { return syscall.Kill(p.Engine(), syscall.SIGQUIT) }
