@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"sync"
+	"time"
 
 	"sotto/anon/broker"
 	"sotto/anon/cage"
@@ -23,13 +25,22 @@ type cell struct {
 	copying sync.WaitGroup // ends with the engine
 }
 
-// prove is the child's Prove. No proof is a hole.
+// prove is the child's Prove. No proof is a hole, unless the engine was killed
+// before it had one.
 func (c *cell) prove(ctx context.Context) (cage.Verdict, error) {
 	v, err := c.child.Prove(ctx)
-	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w: %w", errWalls, err)
+	if err == nil || ctx.Err() != nil {
+		return v, err
 	}
-	return v, err
+	select {
+	case <-c.child.Done():
+		var killed *killedError
+		if end := verdictOf(c.child.Wait(), false); errors.As(end, &killed) {
+			return v, end
+		}
+	case <-time.After(time.Second): // it has closed the line, and lives
+	}
+	return v, fmt.Errorf("%w: %w", errWalls, err)
 }
 
 // close frees what is ours of an engine that has ended.
