@@ -129,7 +129,7 @@ func (a *app) engine(ctx context.Context, ts []transport.Transport, j *job, s sc
 		err = a.judge(v)
 	}
 	if err == nil {
-		err = c.child.Admit()
+		err = c.admit()
 	}
 	if err == nil {
 		err = a.narrow()

@@ -32,15 +32,29 @@ func (c *cell) prove(ctx context.Context) (cage.Verdict, error) {
 	if err == nil || ctx.Err() != nil {
 		return v, err
 	}
+	return v, c.fate(fmt.Errorf("%w: %w", errWalls, err))
+}
+
+// admit is the child's Admit.
+func (c *cell) admit() error {
+	if err := c.child.Admit(); err != nil {
+		return c.fate(fmt.Errorf("admit engine: %w", err))
+	}
+	return nil
+}
+
+// fate returns what became of an engine that does not answer, or err when that
+// is the whole story: it was not killed.
+func (c *cell) fate(err error) error {
 	select {
 	case <-c.child.Done():
 		var killed *killedError
 		if end := verdictOf(c.child.Wait(), false); errors.As(end, &killed) {
-			return v, end
+			return end
 		}
-	case <-time.After(time.Second): // it has closed the line, and lives
+	case <-time.After(time.Second): // it lives
 	}
-	return v, fmt.Errorf("%w: %w", errWalls, err)
+	return err
 }
 
 // close frees what is ours of an engine that has ended.

@@ -62,13 +62,13 @@ func (a *app) get(ctx context.Context, from, dir, files string) error {
 	if j.Dir, err = targetDir(dir, cfg); err != nil {
 		return err
 	}
-	a.warnOfHome(j.Dir)
 	if _, err := journal.Open(cfg.StateDir); err != nil { // makes its folder
 		return err
 	}
 	if j.State, err = filepath.EvalSymlinks(cfg.StateDir); err != nil {
 		return fmt.Errorf("find state folder: %w", err)
 	}
+	a.warnOfKeys(j.Dir, j.State)
 	s.write = []string{j.Dir, filepath.Join(j.State, journal.Folder)}
 	return a.have(ctx, cfg, &job{Get: &j}, s)
 }
@@ -112,19 +112,23 @@ func linkScope(from string) (string, []string, error) {
 	return path, []string{path}, nil
 }
 
-// warnOfHome says what it means to give the engine a folder that holds more
-// than downloads.
-func (a *app) warnOfHome(dir string) {
+// warnOfKeys says what it means to give the engine a folder that holds more
+// than downloads: the user's home, or our own state.
+func (a *app) warnOfKeys(dir, state string) {
 	home, err := os.UserHomeDir()
-	if err != nil {
-		return
+	if err == nil {
+		home, err = filepath.EvalSymlinks(home)
 	}
-	if home, err = filepath.EvalSymlinks(home); err != nil {
-		return
-	}
-	if below, err := filepath.Rel(dir, home); err == nil && filepath.IsLocal(below) {
+	if err == nil && within(dir, home) || within(dir, state) {
 		a.tell("warning", "the engine may read and change everything in "+dir+", your keys too; -o FOLDER gives it that folder only")
 	}
+}
+
+// within reports whether a path is a folder or below it; both are absolute and
+// free of links.
+func within(folder, path string) bool {
+	below, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(below)
 }
 
 // selectFiles puts what --files says into the link; "" leaves it as it is.

@@ -62,6 +62,9 @@ func (a *app) share(ctx context.Context, path, torrent, format string) error {
 	}
 	s := scope{read: []string{real}}
 	if torrent != "" {
+		if err := apart(torrent, real); err != nil {
+			return err
+		}
 		done, err := s.openTorrent(torrent)
 		if err != nil {
 			return err
@@ -70,6 +73,24 @@ func (a *app) share(ctx context.Context, path, torrent, format string) error {
 	}
 	j := &job{Share: &shareJob{Path: real, Name: filepath.Base(named), Torrent: torrent != "", Format: format}}
 	return a.have(ctx, cfg, j, s)
+}
+
+// apart refuses a torrent file that is what is shared, or would become part of
+// it: writing it would spoil the share.
+func apart(torrent, shared string) error {
+	path, err := filepath.Abs(torrent)
+	if err != nil {
+		return fmt.Errorf("write torrent file: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	} else if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(folder, filepath.Base(path))
+	}
+	if within(shared, path) {
+		return &usageError{errors.New("write torrent file: it would be among what is shared; choose another place")}
+	}
+	return nil
 }
 
 // openTorrent opens the file that the engine is to write the torrent to. done
