@@ -20,6 +20,7 @@ const (
 	StateFault     Name = "state-fault"
 	ClockJump      Name = "clock-jump"
 	Refused        Name = "refused"
+	InTheWay       Name = "in-the-way"
 	NoPeers        Name = "no-peers"
 	TrackerSilent  Name = "tracker-silent"
 	Recovered      Name = "recovered"
@@ -71,6 +72,8 @@ var catalogue = map[Name]Entry{
 		Privacy: "Tor and I2P need a clock that is right within minutes; with another one they do not connect, and send nothing another way.",
 		Remedy:  "Check the date and the time.", fall: 10 * time.Minute},
 	Refused: {Severity: Trouble, What: "The torrent cannot be used as it is.", Privacy: hidden, Remedy: "Get it from another source."},
+	InTheWay: {Severity: Trouble, What: "Something that is not the torrent's has the name of one of its files.", Privacy: hidden,
+		Remedy: "Move it away or choose another location, then start the torrent again."},
 	NoPeers: {Severity: Note, What: "Nobody who has the torrent is connected.", Privacy: hidden,
 		Remedy: "Wait: on these networks it can take a while to find somebody.", rise: lasting, fall: soon, causes: []Name{RouterAway, TrackerSilent}},
 	TrackerSilent: {Severity: Warning, What: "No tracker of the torrent answers.", Privacy: hidden,

@@ -39,7 +39,7 @@ func (o *owner) check(t *torrent) {
 	gauge := &t.gauge
 	gauge.Store(0)
 	o.work(func() report {
-		r := checked{torrent: t}
+		r := checked{torrent: t, all: j.all}
 		names, err := engine.NamesOf(info, paths)
 		if err == nil {
 			r.resume, r.changed, err = j.run(ctx, names, gauge)
@@ -140,6 +140,7 @@ type checked struct {
 	*torrent
 	resume  *store.Resume
 	changed bool // somebody else has damaged them
+	all     bool // everything was read
 	err     error
 }
 
@@ -150,7 +151,7 @@ func (r checked) take(o *owner) {
 	if errors.Is(r.err, context.Canceled) {
 		return
 	}
-	t.verify = false
+	t.verify = t.verify && !r.all // asked for meanwhile
 	if r.err != nil {
 		o.fail(t, r.err)
 		return

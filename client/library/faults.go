@@ -35,8 +35,10 @@ func sort(err error) (health.Name, string) {
 		name = health.FilesMissing
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		name = health.FolderReadOnly
-	case errors.As(err, &bad), errors.As(err, &named), errors.Is(err, metainfo.ErrHash), errors.Is(err, engine.ErrInTheWay):
+	case errors.As(err, &bad), errors.As(err, &named), errors.Is(err, metainfo.ErrHash):
 		name = health.Refused
+	case errors.Is(err, engine.ErrInTheWay):
+		name = health.InTheWay
 	case errors.Is(err, engine.ErrIncomplete):
 		name = health.FilesChanged
 	}

@@ -158,6 +158,38 @@ func TestDamagedFileIsRepaired(t *testing.T) {
 	require.Equal(t, content[:25], got)
 }
 
+// A whole file that lies in one piece with the damaged end of another keeps its
+// name and is not written to; one with other bytes there is not ours.
+func TestNeighbourOfDamageIsKept(t *testing.T) {
+	for _, foreign := range []bool{false, true} {
+		dir := t.TempDir()
+		complete(t, dir)
+		require.NoError(t, os.Truncate(filepath.Join(dir, "t", "a"), 12))
+		at := filepath.Join(dir, "t", "dir", "b")
+		if foreign {
+			require.NoError(t, os.WriteFile(at, []byte("mine!"), 0o444))
+		}
+		before, err := os.Stat(at)
+		require.NoError(t, err)
+		d := openAt(t, dir)
+		check(t, d)
+		put(t, d, 1)
+		if foreign {
+			_, err := d.WriteAt(content[20:30], 20)
+			require.ErrorIs(t, err, ErrInTheWay)
+			continue
+		}
+		put(t, d, 2)
+		require.True(t, d.Progress().Done)
+		after, err := os.Stat(at)
+		require.NoError(t, err)
+		require.Equal(t, before.ModTime(), after.ModTime())
+		got, err := os.ReadFile(filepath.Join(dir, "t", "a"))
+		require.NoError(t, err)
+		require.Equal(t, content[:25], got)
+	}
+}
+
 func TestForeignThingsAreLeftAlone(t *testing.T) {
 	for name, place := range map[string]func(t *testing.T, a string){
 		"file of the same size": func(t *testing.T, a string) { require.NoError(t, os.WriteFile(a, make([]byte, 25), 0o644)) },

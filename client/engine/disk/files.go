@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -123,7 +124,7 @@ func (d *Data) WriteAt(p []byte, off int64) (n int, err error) {
 	if d.opts.ReadOnly {
 		return 0, d.failed(fs.ErrPermission)
 	}
-	if err := d.makeRoom(off, int64(len(p))); err != nil {
+	if err := d.makeRoom(off, p); err != nil {
 		return 0, d.failed(fmt.Errorf("write data: %w", bare(err)))
 	}
 	d.names.RLock()
@@ -145,8 +146,8 @@ func (d *Data) WriteAt(p []byte, off int64) (n int, err error) {
 }
 
 func (d *Data) write(s segment, p []byte) (int, error) {
-	if s.f.Pad {
-		return len(p), nil
+	if s.f.Pad || s.f.at == final && s.f != &d.edges.file {
+		return len(p), nil // makeRoom has seen that it has these bytes
 	}
 	h, err := d.root.OpenFile(s.f.name(), os.O_WRONLY, 0)
 	if err != nil {
@@ -159,8 +160,11 @@ func (d *Data) write(s segment, p []byte) (int, error) {
 	return n, errors.Join(err, h.Close())
 }
 
-// makeRoom sees to it that there is a file to write to for all of the range.
-func (d *Data) makeRoom(off, n int64) error {
+// makeRoom sees to it that there is a file to write p to, but where a finished
+// file has these bytes already: a small one keeps its name when a damaged
+// neighbour's piece, in which all of it lies, is fetched again.
+func (d *Data) makeRoom(off int64, p []byte) error {
+	n := int64(len(p))
 	d.names.RLock()
 	ready := true
 	for s := range d.places(off, n) {
@@ -176,11 +180,26 @@ func (d *Data) makeRoom(off, n int64) error {
 		return fs.ErrClosed
 	}
 	for s := range d.locate(off, n) {
+		at := int(s.f.Offset + s.off - off)
+		if d.has(s, p[at:at+int(s.n)]) {
+			continue
+		}
 		if err := d.prepare(s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// has reports whether a finished file, none of whose pieces is known to be good,
+// has the bytes of a verified piece. d.names is held.
+func (d *Data) has(s segment, p []byte) bool {
+	if s.f.Pad || s.f.at != final || d.ours(s.f) {
+		return false
+	}
+	got := make([]byte, len(p))
+	n, err := d.read(s, got)
+	return err == nil && n == len(p) && bytes.Equal(got, p)
 }
 
 // prepare makes the file that one segment goes to. d.names is held for
