@@ -116,8 +116,9 @@ func sample(t testing.TB, name string, size int) (dir string, link *metainfo.Lin
 	dir = filepath.Join(t.TempDir(), name)
 	files = make(map[string][]byte)
 	random := rand.NewChaCha8([32]byte([]byte(name + "................................")[:32]))
-	for n, s := range map[string]int{"a": size, "sub/b": size / 3, "c": 100} {
-		data := make([]byte, s)
+	sizes := map[string]int{"a": size, "sub/b": size / 3, "c": 100}
+	for _, n := range []string{"a", "sub/b", "c"} {
+		data := make([]byte, sizes[n])
 		random.Read(data)
 		at := filepath.Join(dir, n)
 		require.NoError(t, os.MkdirAll(filepath.Dir(at), 0o755))
