@@ -15,11 +15,12 @@ import (
 )
 
 var (
-	errBusy    = &rpc.Error{Code: rpc.CodeSystem, Text: "the files of this torrent are being moved: try again when that is done"}
-	errNoPath  = &rpc.Error{Code: rpc.CodeUnknown, Text: "no such file in the torrent"}
-	errName    = &rpc.Error{Code: rpc.CodeParams, Text: "this cannot be the name of a file"}
-	errTaken   = &rpc.Error{Code: rpc.CodePath, Text: "another file of the torrent has that name"}
-	errUnknown = &rpc.Error{Code: rpc.CodeSystem, Text: "the torrent's metadata is not known yet"}
+	errBusy     = &rpc.Error{Code: rpc.CodeSystem, Text: "the files of this torrent are being moved: try again when that is done"}
+	errInTheWay = &rpc.Error{Code: rpc.CodePath, Text: "there is something else in that place already"}
+	errNoPath   = &rpc.Error{Code: rpc.CodeUnknown, Text: "no such file in the torrent"}
+	errName     = &rpc.Error{Code: rpc.CodeParams, Text: "this cannot be the name of a file"}
+	errTaken    = &rpc.Error{Code: rpc.CodePath, Text: "another file of the torrent has that name"}
+	errUnknown  = &rpc.Error{Code: rpc.CodeSystem, Text: "the torrent's metadata is not known yet"}
 )
 
 // there returns those of ids that are.
@@ -114,7 +115,7 @@ func (l *Library) Move(ctx context.Context, ids []int64, folder string, data boo
 		for _, t := range ts {
 			if data && t.written() {
 				if err := o.relocate(t, place{Dir: filepath.Clean(folder), Paths: t.paths()}); err != nil {
-					return errors.Join(errSave, err)
+					return err
 				}
 				continue
 			}
@@ -184,10 +185,7 @@ func (o *owner) rename(t *torrent, at, name string) error {
 		o.settleAt(t, place{Dir: t.dir(), Paths: paths})
 		return o.put(t)
 	}
-	if err := o.relocate(t, place{Dir: t.dir(), Paths: paths}); err != nil {
-		return errors.Join(errSave, err)
-	}
-	return nil
+	return o.relocate(t, place{Dir: t.dir(), Paths: paths})
 }
 
 // Shift moves torrents within the queue, keeping their order.

@@ -37,7 +37,7 @@ func sort(err error) (health.Name, string) {
 		name = health.FolderReadOnly
 	case errors.As(err, &bad), errors.As(err, &named), errors.Is(err, metainfo.ErrHash):
 		name = health.Refused
-	case errors.Is(err, engine.ErrInTheWay):
+	case errors.Is(err, engine.ErrInTheWay), errors.Is(err, errInTheWay):
 		name = health.InTheWay
 	case errors.Is(err, engine.ErrIncomplete):
 		name = health.FilesChanged

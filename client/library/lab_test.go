@@ -188,3 +188,5 @@ func (s *seed) requireIn(t testing.TB, dir string) {
 func watching(dir string) func(*library.Options) {
 	return func(o *library.Options) { o.Watch = dir }
 }
+
+func sharing(o *library.Options) { o.Shared = []anon.Network{anon.Memory} }

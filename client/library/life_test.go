@@ -2,6 +2,7 @@ package library_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"sotto/anon"
 	"sotto/client/api/rpc"
+	"sotto/client/library"
 	"sotto/client/metainfo"
 	"sotto/transport/memory"
 )
@@ -208,4 +211,131 @@ func testSeedsStopAtTheirRatio(t *testing.T) {
 	two := other.start()
 	two.until(two.add(s.link), "done", seeding)
 	l.until(id, "stopped by ratio", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && t.Finished })
+}
+
+// A file of somebody else's at the new place is not touched, and the move is
+// refused before anything has changed.
+func TestMoveOntoSomethingElse(t *testing.T) { synctest.Test(t, testMoveOntoSomethingElse) }
+
+func testMoveOntoSomethingElse(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 100_000)
+	l := b.start()
+	id := l.add(s.link)
+	l.until(id, "done", seeding)
+	to := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(to, "album"), 0o755))
+	foreign := filepath.Join(to, "album", "c")
+	require.NoError(t, os.WriteFile(foreign, []byte("mine"), 0o600))
+	var refused *rpc.Error
+	require.ErrorAs(t, l.Move(t.Context(), []int64{id}, to, true), &refused)
+	got, err := os.ReadFile(foreign)
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(got))
+	l.until(id, "as before", seeding)
+	s.requireIn(t, b.folder)
+	require.ErrorAs(t, l.Rename(t.Context(), id, "album/c", "a"), &refused)
+}
+
+// Torrents that share an address are each found there, by plain and encrypted
+// peers alike, and leave it alone.
+func TestTorrentsShareAnAddress(t *testing.T) { synctest.Test(t, testTorrentsShareAnAddress) }
+
+func testTorrentsShareAnAddress(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s1, s2 := b.serve("one", 200_000), b.serve("two", 200_000)
+	b.change = sharing
+	l := b.start()
+	id1, id2 := l.add(s1.link), l.add(s2.link)
+	l.until(id1, "done", seeding)
+	l.until(id2, "done", seeding)
+	require.NoError(t, s1.Torrent.Close())
+	require.NoError(t, s2.Torrent.Close())
+	require.NoError(t, l.Act(t.Context(), rpc.Stop, []int64{id1}))
+	l.until(id1, "gone", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && t.PeersConnected == 0 })
+	other := newLab(t, memory.Options{})
+	other.net = b.net
+	two := other.start()
+	got := two.add(s2.link)
+	two.until(got, "done", seeding)
+	s2.requireIn(t, other.folder)
+	require.Positive(t, l.until(id2, "counted", func(t rpc.Torrent) bool { return t.Uploaded > 0 }).Uploaded)
+	from := two.add(s1.link)
+	time.Sleep(5 * time.Minute)
+	require.Zero(t, two.get(from).Valid, "who has it has left the address")
+	require.NoError(t, l.Act(t.Context(), rpc.Start, []int64{id1}))
+	two.until(from, "done", seeding)
+}
+
+// A magnet's choice of files, trackers and limits is kept over a restart, as is
+// everything else that the user has settled.
+func TestSettledThingsSurvive(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	l := b.start()
+	link, err := metainfo.ParseMagnet("magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&dn=later")
+	require.NoError(t, err)
+	got, err := l.Add(t.Context(), rpc.Addition{Link: link, Paused: of(true), Labels: []string{"x"}, Group: "g", Files: rpc.FileChange{Unwanted: rpc.FileSet{Index: []int{3}}}})
+	require.NoError(t, err)
+	require.NoError(t, l.SetGroup(t.Context(), "g", rpc.GroupChange{SpeedUp: of(int64(9)), LimitUp: of(true)}))
+	require.NoError(t, l.Configure(t.Context(), rpc.SettingsChange{SpeedDown: of(int64(77))}))
+	tiers := [][]string{{"http://a.i2p/a", "http://b.i2p/a"}, {"http://c.i2p/a"}}
+	require.NoError(t, l.Change(t.Context(), []int64{got.ID}, rpc.Change{
+		Trackers: &tiers, UpLimit: of(int64(5)), Limited: of(true), RatioMode: of(rpc.OwnLimit), RatioLimit: of(1.5),
+		Priority: of(1), PeerLimit: of(3), Sequential: of(true), HonorsSessionLimits: of(false),
+	}))
+	before := l.get(got.ID)
+	set, err := l.Settings(t.Context())
+	require.NoError(t, err)
+	groups, err := l.Groups(t.Context())
+	require.NoError(t, err)
+	l.stop()
+	l = b.start()
+	after := l.get(1)
+	before.Added, before.Active, before.Edited = after.Added, after.Active, after.Edited
+	require.Equal(t, before, after)
+	again, err := l.Settings(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, set, again)
+	groupsAgain, err := l.Groups(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, groups, groupsAgain)
+}
+
+// Bounds hold for a torrent, its network and all of them, from the moment they
+// are set.
+func TestLimitsHold(t *testing.T) { synctest.Test(t, testLimitsHold) }
+
+func testLimitsHold(t *testing.T) {
+	for name, limit := range map[string]func(l *running, id int64) error{
+		"torrent": func(l *running, id int64) error {
+			return l.Change(t.Context(), []int64{id}, rpc.Change{DownLimit: of(int64(50)), DownLimited: of(true)})
+		},
+		"session": func(l *running, _ int64) error {
+			return l.Configure(t.Context(), rpc.SettingsChange{SpeedDown: of(int64(50)), LimitDown: of(true)})
+		},
+		"alternative": func(l *running, _ int64) error {
+			return l.Configure(t.Context(), rpc.SettingsChange{AltDown: of(int64(50)), AltOn: of(true)})
+		},
+		"network": func(l *running, _ int64) error {
+			return l.SetNetworkLimit(t.Context(), anon.Memory, library.NetworkLimit{Down: 50})
+		},
+		"group": func(l *running, id int64) error {
+			return errors.Join(l.SetGroup(t.Context(), "g", rpc.GroupChange{SpeedDown: of(int64(50)), LimitDown: of(true)}),
+				l.Change(t.Context(), []int64{id}, rpc.Change{Group: of("g")}))
+		},
+	} {
+		b := newLab(t, memory.Options{})
+		s := b.serve("album", 3_000_000)
+		l := b.start()
+		got, err := l.Add(t.Context(), rpc.Addition{Link: s.link, Paused: of(true)})
+		require.NoError(t, err)
+		require.NoError(t, limit(l, got.ID), name)
+		begun := time.Now()
+		require.NoError(t, l.Act(t.Context(), rpc.StartNow, []int64{got.ID}))
+		l.until(got.ID, "done", seeding)
+		took := time.Since(begun)
+		require.Greater(t, took, 60*time.Second, name)
+		require.Less(t, took, 120*time.Second, name)
+		l.stop()
+	}
 }

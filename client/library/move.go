@@ -43,12 +43,42 @@ func (o *owner) relocate(t *torrent, to place) error {
 	if from.Dir == to.Dir && slices.Equal(from.Paths, to.Paths) {
 		return nil
 	}
+	if err := o.vacant(t, from, to); err != nil {
+		return err
+	}
 	t.own.Move = &move{From: from, To: to}
 	if err := o.put(t); err != nil {
 		t.own.Move = nil
-		return err
+		return errors.Join(errSave, err)
 	}
 	t.retry = time.Time{}
+	return nil
+}
+
+// vacant makes sure that no file is in the way: once a move has begun, what is at
+// the new place is taken for the torrent's.
+func (o *owner) vacant(t *torrent, from, to place) error {
+	names, err := engine.NamesOf(t.info, to.Paths)
+	if err != nil {
+		return errName
+	}
+	old, err := engine.NamesOf(t.info, from.Paths)
+	if err != nil {
+		return errName
+	}
+	mine := make(map[string]bool)
+	for _, n := range pairs(old) {
+		mine[filepath.Join(from.Dir, n)] = true
+	}
+	for _, n := range pairs(names) {
+		at := filepath.Join(to.Dir, n)
+		if n == "" || mine[at] {
+			continue
+		}
+		if _, err := os.Lstat(at); !notThere(err) {
+			return errInTheWay
+		}
+	}
 	return nil
 }
 

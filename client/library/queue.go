@@ -2,6 +2,7 @@ package library
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -104,7 +105,9 @@ func (o *owner) step(t *torrent, now time.Time) {
 	case t.info != nil && !t.known && len(t.lanes) == 0:
 		o.check(t)
 	case t.done && t.rec.Unfinished != "":
-		o.relocate(t, place{Dir: t.rec.Dir, Paths: t.paths()})
+		if err := o.relocate(t, place{Dir: t.rec.Dir, Paths: t.paths()}); err != nil {
+			o.fail(t, fmt.Errorf("bring it where it belongs: %w", err))
+		}
 	default:
 		o.join(t, now)
 	}
