@@ -17,6 +17,7 @@ import (
 	"sotto/client/engine"
 	"sotto/client/journal"
 	"sotto/client/metainfo"
+	running "sotto/client/swarm"
 	"sotto/transport"
 )
 
@@ -87,7 +88,7 @@ func (c *Client) choose(ctx context.Context, link *metainfo.Link) (transport.Tra
 		if !named[t.Network()] {
 			continue
 		}
-		if err = proven(ctx, t, false); err == nil {
+		if err = running.Proven(ctx, t, false); err == nil {
 			return t, nil
 		}
 		if ctx.Err() != nil {
@@ -96,26 +97,6 @@ func (c *Client) choose(ctx context.Context, link *metainfo.Link) (transport.Tra
 		c.report(PassedOver{t.Network(), err})
 	}
 	return nil, err
-}
-
-// proven asks the router behind a transport, starting a managed one, whether
-// it is what it should be. It need not be ready: Open waits for that. With
-// host it must also be fit to be dialled through.
-func proven(ctx context.Context, t transport.Transport, host bool) error {
-	p, ok := t.(transport.Prober)
-	if !ok {
-		return fmt.Errorf("%w: %s cannot be probed", anon.ErrUnavailable, t.Network())
-	}
-	s, err := p.Probe(ctx)
-	switch {
-	case err != nil:
-		return err
-	case !s.Proven:
-		return fmt.Errorf("%w: %s: %s", anon.ErrUnavailable, t.Network(), s.Note)
-	case host && !s.CanHost:
-		return fmt.Errorf("%w: %s cannot host: %s", anon.ErrUnavailable, t.Network(), s.Note)
-	}
-	return nil
 }
 
 func networksOf(link *metainfo.Link) map[anon.Network]bool {

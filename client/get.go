@@ -61,7 +61,7 @@ func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Fini
 	if err := c.Journal.Remove(link.InfoHash); err != nil {
 		return Finished{}, err
 	}
-	st := s.engine.Stats()
+	st := s.run.Stats()
 	done := Finished{
 		Network: t.Network(), Path: filepath.Join(dir, info.Name), Bytes: st.Wanted,
 		Received: st.Downloaded, Took: time.Since(started),

@@ -9,6 +9,7 @@ import (
 
 	"sotto/anon"
 	"sotto/client/metainfo"
+	running "sotto/client/swarm"
 	"sotto/client/tracker/server"
 	"sotto/transport"
 )
@@ -100,7 +101,7 @@ func (c *Client) host(ctx context.Context, link *metainfo.Link, path string) ([]
 }
 
 func (c *Client) hostOn(ctx context.Context, t transport.Transport, link *metainfo.Link, path string) (*swarm, error) {
-	err := proven(ctx, t, true)
+	err := running.Proven(ctx, t, true)
 	if err == nil {
 		var s *swarm
 		desk := server.New(server.Config{Swarms: link.Names()})
@@ -123,7 +124,7 @@ func (c *Client) publish(ctx context.Context, link *metainfo.Link, swarms []*swa
 	}
 	out := Sharing{Link: link, Info: info}
 	for _, s := range swarms {
-		if err := s.wait(ctx, s.engine.Done()); err != nil {
+		if err := s.wait(ctx, s.run.Done()); err != nil {
 			return err
 		}
 		addr := s.endpoint.Addr()

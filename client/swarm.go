@@ -2,33 +2,30 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
-	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/engine"
-	"sotto/client/engine/webseed"
 	"sotto/client/metainfo"
+	running "sotto/client/swarm"
 	"sotto/client/tracker/server"
 	"sotto/transport"
 )
 
-// swarm is one torrent on one network: an endpoint of its own, the engine on
-// it, and the search for peers.
+// swarm is one torrent on one network, for one user's eyes.
 type swarm struct {
 	client   *Client
 	link     *metainfo.Link
 	endpoint transport.Endpoint
-	engine   *engine.Torrent
-	search   *search // nil when we host: peers come to us
+	run      *running.Swarm
+	hosts    bool // peers come to us
 	meter    meter
-
-	once sync.Once
-	err  error // of close
 }
+
+// startJitter puts the first announce off by a moment, so that the network's
+// side of opening an identity and of announcing are not one event.
+const startJitter = 2 * time.Second
 
 // options are what Get and Share do differently.
 type options struct {
@@ -52,50 +49,24 @@ func (c *Client) join(ctx context.Context, t transport.Transport, link *metainfo
 	if o.host != nil {
 		ep = o.host.Split(ep)
 	}
-	s := &swarm{client: c, link: link, endpoint: ep}
 	budget, slots := c.bounds()
-	s.engine, err = engine.Open(ctx, engine.Options{
-		Endpoint: ep, Look: look, InfoHash: link.InfoHash, V2Hash: link.V2Hash, Info: link.Info, Layers: link.Layers,
-		Dir: o.dir, Base: o.base, ReadOnly: o.host != nil, Log: c.log(), Choose: choose(link.Files),
-		Webseeds: webseeds(link, network),
-		Budget:   budget, Slots: slots,
-		CheckInfo: func(info []byte) error {
-			_, err := metainfo.ParseInfo(info, link.InfoHash)
-			return err
+	run, err := running.Open(ctx, running.Options{
+		Link: link, Quiet: o.host != nil, Jitter: startJitter,
+		Engine: engine.Options{
+			Endpoint: ep, Look: look, Info: link.Info, Layers: link.Layers,
+			Dir: o.dir, Base: o.base, ReadOnly: o.host != nil, Log: c.log(), Choose: choose(link.Files),
+			Budget: budget, Slots: slots,
 		},
 	})
 	if err != nil {
-		return nil, errors.Join(err, ep.Close())
+		return nil, err
 	}
-	if o.host == nil {
-		if s.search, err = startSearch(s, look); err != nil {
-			return nil, errors.Join(err, s.close())
-		}
-	}
-	return s, nil
-}
-
-// webseeds are those of a link on one network.
-func webseeds(link *metainfo.Link, n anon.Network) (all []webseed.Target) {
-	for _, s := range link.WebSeeds {
-		if s.Net == n {
-			all = append(all, webseed.Target{Addr: s.Addr, Host: s.Host, Path: s.Path})
-		}
-	}
-	return all
+	return &swarm{client: c, link: link, endpoint: ep, hosts: o.host != nil, run: run}, nil
 }
 
 // close says goodbye to the trackers, brings the data to disk and leaves the
 // network, in this order. It returns the first error of any call.
-func (s *swarm) close() error {
-	s.once.Do(func() {
-		if s.search != nil {
-			s.search.close()
-		}
-		s.err = errors.Join(s.engine.Close(), s.endpoint.Close())
-	})
-	return s.err
-}
+func (s *swarm) close() error { return s.run.Close() }
 
 // fetch waits until everything is verified. Metadata that was not known is
 // given to keep as soon as it is there, so that resuming does not depend on a
@@ -106,7 +77,7 @@ func (s *swarm) fetch(ctx context.Context, keep func(info, layers []byte) error)
 	var err error
 	go func() {
 		defer close(haveInfo)
-		raw, err = s.engine.Info(ctx)
+		raw, err = s.run.Info(ctx)
 	}()
 	if waitErr := s.wait(ctx, haveInfo); waitErr != nil {
 		<-haveInfo
@@ -133,7 +104,7 @@ func (s *swarm) fetch(ctx context.Context, keep func(info, layers []byte) error)
 			return nil, err
 		}
 	}
-	return info, s.wait(ctx, s.engine.Done())
+	return info, s.wait(ctx, s.run.Done())
 }
 
 // layers waits for the piece layers.
@@ -141,7 +112,7 @@ func (s *swarm) layers(ctx context.Context) (layers []byte, err error) {
 	have := make(chan struct{})
 	go func() {
 		defer close(have)
-		layers, err = s.engine.Layers(ctx)
+		layers, err = s.run.Layers(ctx)
 	}()
 	if err := s.wait(ctx, have); err != nil {
 		<-have
@@ -160,8 +131,8 @@ func (s *swarm) wait(ctx context.Context, done <-chan struct{}) error {
 		case <-done:
 			s.client.report(s.progress())
 			return nil
-		case <-s.engine.Failed():
-			return fmt.Errorf("transfer: %w", s.engine.Err())
+		case <-s.run.Failed():
+			return fmt.Errorf("transfer: %w", s.run.Err())
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
@@ -172,7 +143,7 @@ func (s *swarm) wait(ctx context.Context, done <-chan struct{}) error {
 
 // progress is where the transfer stands now.
 func (s *swarm) progress() Progress {
-	st := s.engine.Stats()
+	st := s.run.Stats()
 	p := Progress{
 		Network: s.endpoint.Addr().On(), Phase: Fetching, Done: st.WantedVerified, Total: st.Wanted,
 		Received: st.Downloaded, Sent: st.Uploaded, Peers: st.Peers, WebSeeds: st.Webseeds,
@@ -182,15 +153,15 @@ func (s *swarm) progress() Progress {
 		p.Phase = Metadata
 	case st.Checking:
 		p.Phase = Checking
-	case s.search == nil:
+	case s.hosts:
 		p.Phase = Seeding
 	}
 	p.Rate = s.meter.rate(time.Now(), st.Downloaded)
 	if p.Phase == Fetching && p.Rate > 0 {
 		p.Left = time.Duration(float64(st.Wanted-st.WantedVerified) / p.Rate * float64(time.Second))
 	}
-	if s.search != nil && st.Peers+st.Webseeds == 0 {
-		p.Trouble = s.search.trouble()
+	if !s.hosts && st.Peers+st.Webseeds == 0 {
+		p.Trouble = s.run.Trouble()
 	}
 	return p
 }

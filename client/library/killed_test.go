@@ -79,7 +79,7 @@ func liveUntilKilled(t *testing.T, dir string) {
 // A library is killed at random instants while it fetches, moves, verifies and is
 // steered. Its state opens every time, nothing that lay on the disk verified is
 // lost, and nothing is called good that is not.
-func TestKilledAtAnyInstant(t *testing.T) {
+func TestLibraryKilledAtAnyInstant(t *testing.T) {
 	if dir := os.Getenv(killedDir); dir != "" {
 		liveUntilKilled(t, dir)
 	}
@@ -112,7 +112,7 @@ func TestKilledAtAnyInstant(t *testing.T) {
 // returns the pieces it said it had found.
 func liveAndKill(t *testing.T, dir string) (found []byte, said bool) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestKilledAtAnyInstant$")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestLibraryKilledAtAnyInstant$")
 	cmd.Env = append(os.Environ(), killedDir+"="+dir)
 	var trouble bytes.Buffer
 	cmd.Stderr = &trouble

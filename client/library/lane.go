@@ -53,7 +53,7 @@ func (o *owner) enter(t *torrent, n *network) {
 	opts.Upload, opts.Download = engine.NewRate(0, t.up, n.rates.up), engine.NewRate(0, t.down, n.rates.down)
 	link := *t.link
 	o.work(func() report {
-		ep, look, err := n.open(ctx, swarm.Names(&link))
+		ep, look, err := n.open(ctx, link.Names())
 		if err != nil {
 			return opened{l, nil, err}
 		}

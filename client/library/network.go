@@ -2,12 +2,12 @@ package library
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/porter"
+	"sotto/client/swarm"
 	"sotto/transport"
 )
 
@@ -38,7 +38,7 @@ func (n *network) open(ctx context.Context, hashes [][20]byte) (transport.Endpoi
 	if err != nil {
 		return nil, look, err
 	}
-	if err := n.proven(ctx); err != nil {
+	if err := swarm.Proven(ctx, n.transport, false); err != nil {
 		return nil, look, err
 	}
 	id := anon.Identity{Network: n.transport.Network(), Label: anon.NewLabel()}
@@ -60,20 +60,6 @@ func (n *network) open(ctx context.Context, hashes [][20]byte) (transport.Endpoi
 		n.porter = porter.New(ep)
 	}
 	return n.porter.Door(hashes...), look, nil
-}
-
-// proven asks whether the router is what it should be, where that can be asked.
-// It need not be ready: opening waits for that.
-func (n *network) proven(ctx context.Context) error {
-	p, ok := n.transport.(transport.Prober)
-	if !ok {
-		return fmt.Errorf("%w: %s cannot be probed", anon.ErrUnavailable, n.transport.Network())
-	}
-	s, err := p.Probe(ctx)
-	if err == nil && !s.Proven {
-		err = fmt.Errorf("%w: %s: %s", anon.ErrUnavailable, n.transport.Network(), s.Note)
-	}
-	return err
 }
 
 // close leaves the shared address. No worker is left.

@@ -29,6 +29,8 @@ type Options struct {
 	Engine engine.Options
 	// Link says which torrent it is, and whom to ask for it.
 	Link *metainfo.Link
+	// Quiet asks nobody for peers: they come to us.
+	Quiet bool
 	// Jitter is the most by which the first announce is put off, at random.
 	Jitter time.Duration
 }
@@ -64,7 +66,9 @@ func Open(ctx context.Context, o Options) (*Swarm, error) {
 	if s.Torrent, err = engine.Open(ctx, *e); err != nil {
 		return nil, errors.Join(err, e.Endpoint.Close())
 	}
-	if err := s.search(network); err != nil {
+	if s.o.Quiet {
+		s.stop = func() {}
+	} else if err := s.search(network); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -90,23 +94,13 @@ func (s *Swarm) search(network anon.Network) error {
 		}
 		config.Trackers = append(config.Trackers, discover.Source{Name: t.URL, Tracker: a})
 	}
-	for _, name := range Names(s.o.Link) {
+	for _, name := range s.o.Link.Names() {
 		config.InfoHash = name
 		inner := discover.New(config)
 		s.searches = append(s.searches, inner)
 		s.gone.Go(func() { inner.Run(ctx) })
 	}
 	return nil
-}
-
-// Names are the info hashes by which a torrent is known: one, and for a hybrid
-// that of its v2 part as well.
-func Names(l *metainfo.Link) [][20]byte {
-	short := [20]byte(l.V2Hash[:20])
-	if short == [20]byte{} || short == l.InfoHash {
-		return [][20]byte{l.InfoHash}
-	}
-	return [][20]byte{l.InfoHash, short}
 }
 
 // Trackers returns what is known of each tracker now, by its URL.
