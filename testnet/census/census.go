@@ -45,7 +45,11 @@ type Socket struct {
 // two descriptors comes twice. The remote path of a unix socket is known only
 // in our own network namespace. What is opened or closed while it looks may
 // be missing. A process that is gone is fs.ErrNotExist.
-func Of(pid int) ([]Socket, error) {
+func Of(pid int) ([]Socket, error) { return Given(pid, pid) }
+
+// Given returns the sockets of a process as they are known in the network
+// namespace of another, which has made them and handed them over.
+func Given(pid, maker int) ([]Socket, error) {
 	held, err := descriptors(pid)
 	if err != nil {
 		return nil, fmt.Errorf("census of process %d: %w", pid, err)
@@ -53,11 +57,11 @@ func Of(pid int) ([]Socket, error) {
 	if len(held) == 0 {
 		return nil, nil
 	}
-	known, err := tables(fmt.Sprintf("/proc/%d/net", pid))
+	known, err := tables(fmt.Sprintf("/proc/%d/net", maker))
 	if err != nil {
 		return nil, fmt.Errorf("census of process %d: %w", pid, err)
 	}
-	if slices.ContainsFunc(held, func(s Socket) bool { return known[s.Inode].Kind == Unix }) && sameNetwork(pid) {
+	if slices.ContainsFunc(held, func(s Socket) bool { return known[s.Inode].Kind == Unix }) && sameNetwork(maker) {
 		if err := peers(known); err != nil {
 			return nil, fmt.Errorf("census of process %d: %w", pid, err)
 		}

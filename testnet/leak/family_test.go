@@ -11,14 +11,6 @@ import (
 	"sotto/testnet/user"
 )
 
-// family returns a running sotto: its broker, and its engine if that runs now.
-func family(broker int) []int {
-	if engine := user.EngineOf(broker); engine != 0 {
-		return []int{broker, engine}
-	}
-	return []int{broker}
-}
-
 // requireUnixOnly looks at what a running sotto holds: nothing but unix
 // sockets, and so no listener that anybody outside could reach. A socket that
 // is made or closed while the census looks is in no table; one that stays so
@@ -28,13 +20,16 @@ func requireUnixOnly(t *testing.T, pid int) {
 	var held []census.Socket
 	unknown := func(s census.Socket) bool { return s.Kind == census.Unknown }
 	require.Eventually(t, func() bool {
-		held = nil
-		for _, p := range family(pid) {
-			of, err := census.Of(p)
+		var err error
+		if held, err = census.Of(pid); err != nil {
+			return false
+		}
+		if engine := user.EngineOf(pid); engine != 0 { // it may just have ended
+			given, err := census.Given(engine, pid)
 			if err != nil {
-				return false // an engine may end while the census looks
+				return false
 			}
-			held = append(held, of...)
+			held = append(held, given...)
 		}
 		return len(held) > 0 && !slices.ContainsFunc(held, unknown)
 	}, patience, 50*time.Millisecond, "a socket of no known kind")

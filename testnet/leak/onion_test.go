@@ -98,7 +98,9 @@ func TestGetOnTorUsesOnlyUnixSockets(t *testing.T) {
 		default: // on a socket it has; none may name an address or bring a socket in
 			require.NotContains(t, c.args, "AF_INET", "%v", c)
 			require.NotContains(t, c.args, "AF_NETLINK", "%v", c)
-			require.NotContains(t, c.args, "SCM_RIGHTS", "%v", c)
+			if c.name != "sendmsg" { // the ends of pairs that it gives the engine
+				require.NotContains(t, c.args, "SCM_RIGHTS", "%v", c)
+			}
 		}
 	}
 	require.Positive(t, sockets, "the tracer saw nothing")

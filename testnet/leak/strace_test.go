@@ -1,6 +1,7 @@
 package leak
 
 import (
+	"cmp"
 	"os"
 	"regexp"
 	"slices"
@@ -19,7 +20,7 @@ const traced = "trace=%network,io_uring_setup,seccomp,execve,clone,clone3,fork,v
 // beside the program, not above it, so that process ids and signals are the
 // program's own.
 func tracer(file string) []string {
-	return []string{"strace", "-D", "-f", "--seccomp-bpf", "-e", traced, "-o", file}
+	return []string{"strace", "-D", "-f", "--seccomp-bpf", "--decode-pids=pidns", "-e", traced, "-o", file}
 }
 
 // call is one system call of a trace.
@@ -29,8 +30,9 @@ var (
 	// Process id, name, and what stands in the brackets as far as it is known
 	// when the call begins.
 	callLine = regexp.MustCompile(`^(\d+) +(\w+)\((.*)`)
-	// Process id, and the child that a call made, on whichever line that is.
-	birthLine = regexp.MustCompile(`^(\d+) +(?:<\.\.\. )?(?:clone3?|v?fork)\b.*\) += (\d+)$`)
+	// Process id, and the child that a call made, on whichever line that is; in
+	// a process namespace of its own the child has another number for us.
+	birthLine = regexp.MustCompile(`^(\d+) +(?:<\.\.\. )?(?:clone3?|v?fork)\b.*\) += (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$`)
 	// Tor's sockets are tor's affair, and what the engine may do is in the tests
 	// of its walls, which it attacks at the start.
 	otherLine = regexp.MustCompile(`^\d+ +execve\("(?:[^"]*/tor|/proc/self/exe)"`)
@@ -53,7 +55,7 @@ func readTrace(t *testing.T, file string) []call {
 	parent, other := map[string]string{}, map[string]bool{}
 	for _, line := range lines {
 		if m := birthLine.FindStringSubmatch(line); m != nil {
-			parent[m[2]] = m[1]
+			parent[cmp.Or(m[3], m[2])] = m[1]
 		}
 		if otherLine.MatchString(line) {
 			other[strings.Fields(line)[0]] = true
