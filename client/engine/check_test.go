@@ -126,6 +126,10 @@ func TestPeersAreShown(t *testing.T) {
 	p := get.Peers()[0]
 	require.Equal(t, from.Addr(), p.Addr)
 	require.False(t, p.Inbound)
+	st := get.Stats()
+	require.Zero(t, st.Inbound)
+	require.LessOrEqual(t, get.Obtainable(), s.size)
+	require.Eventually(t, func() bool { return get.Stats().Sending == 1 || get.Stats().Done }, patience, poll)
 	get.SetMaxPeers(7)
 	require.NoError(t, get.Close())
 	require.Nil(t, get.Peers())

@@ -74,6 +74,22 @@ func (t *Torrent) Availability() (out []int) {
 	return out
 }
 
+// Obtainable is how many of the bytes that are wanted and missing some connected
+// peer has. It looks at every piece: ask now and then only.
+func (t *Torrent) Obtainable() (bytes int64) {
+	t.ask(func(o *owner) {
+		if o.picker == nil || len(o.peers) == 0 {
+			return
+		}
+		for i := range o.content.info.Pieces {
+			if !o.picker.Verified(i) && o.level(i) != Skip && o.picker.Availability(i) > 0 {
+				bytes += int64(o.content.size(i))
+			}
+		}
+	})
+	return bytes
+}
+
 // SetMaxPeers changes the number of connections; 0 means DefaultMaxPeers. Those
 // that are too many stay until they end.
 func (t *Torrent) SetMaxPeers(n int) {

@@ -31,6 +31,9 @@ type Stats struct {
 	WireRead, WireWritten int64
 	// Peers connected, and how many of them have everything.
 	Peers, Seeds int
+	// Inbound of the peers dialled us; Sending peers have sent content within the
+	// last seconds, Taking peers were sent some.
+	Inbound, Sending, Taking int
 	// Webseeds connected; their bytes are in Downloaded, not in WireRead.
 	Webseeds int
 	// Dialing is the number of dials and handshakes under way.
@@ -87,6 +90,10 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
+// moving is the rate in bytes a second from which content counts as moving: less
+// is what is left of a block of some time ago.
+const moving = 100
+
 func (o *owner) stats() Stats {
 	c := &o.count
 	s := Stats{
@@ -100,6 +107,15 @@ func (o *owner) stats() Stats {
 		if p.isSeed() {
 			s.Seeds++
 		}
+		if p.inbound {
+			s.Inbound++
+		}
+		if p.down.rate >= moving {
+			s.Sending++
+		}
+		if p.up.rate >= moving {
+			s.Taking++
+		}
 	}
 	return s
 }
@@ -108,6 +124,7 @@ func (o *owner) stats() Stats {
 func (o *owner) keepStats() {
 	s := o.stats()
 	s.Peers, s.Seeds, s.Webseeds, s.Dialing = 0, 0, 0, 0
+	s.Inbound, s.Sending, s.Taking = 0, 0, 0
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.last = s

@@ -17,6 +17,7 @@ const (
 	FilesMissing   Name = "files-missing"
 	FilesChanged   Name = "files-changed"
 	DiskFault      Name = "disk-fault"
+	InternalFault  Name = "internal-fault"
 	StateFault     Name = "state-fault"
 	ClockJump      Name = "clock-jump"
 	Refused        Name = "refused"
@@ -66,6 +67,8 @@ var catalogue = map[Name]Entry{
 		Remedy: "Find out which program writes to them.", fall: time.Hour, causes: []Name{FilesMissing, FolderMissing}},
 	DiskFault: {Severity: Trouble, What: "The disk reports an error, so the torrent has stopped.", Privacy: hidden,
 		Remedy: "Check the disk, then start the torrent again.", causes: []Name{DiskFull, FolderMissing, FolderReadOnly}},
+	InternalFault: {Severity: Trouble, What: "Sotto met a fault of its own in this torrent and stopped it.", Privacy: unseen,
+		Remedy: "Start it again; if it comes back, keep the log and report it."},
 	StateFault: {Severity: Trouble, What: "The library cannot save what happens.", Privacy: hidden,
 		Remedy: "Free space where the state is kept and check that disk: what is not saved is checked again after a restart.", rise: soon, fall: soon},
 	ClockJump: {Severity: Note, What: "The clock of this computer was set to another time.",

@@ -2,6 +2,7 @@ package library
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"syscall"
 
@@ -19,7 +20,8 @@ var (
 
 // sort names the condition behind an error, and says it to the user.
 func sort(err error) (health.Name, string) {
-	name := health.DiskFault
+	name := health.InternalFault
+	var errno syscall.Errno
 	var bad *metainfo.Error
 	var named *disk.NameError
 	switch {
@@ -41,6 +43,8 @@ func sort(err error) (health.Name, string) {
 		name = health.InTheWay
 	case errors.Is(err, engine.ErrIncomplete):
 		name = health.FilesChanged
+	case errors.As(err, &errno), errors.Is(err, io.ErrShortWrite), errors.Is(err, io.ErrUnexpectedEOF):
+		name = health.DiskFault
 	}
 	e := health.All()[name]
 	return name, e.What + " " + e.Remedy

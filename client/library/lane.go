@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -33,6 +34,8 @@ type lane struct {
 	saved    int64        // verified bytes that were saved
 	told     store.Totals // that were saved
 	down, up float64
+
+	obtainable int64 // of what is missing
 }
 
 // enter starts to join a network.
@@ -55,12 +58,20 @@ func (o *owner) enter(t *torrent, n *network) {
 	o.work(func() report {
 		ep, look, err := n.open(ctx, link.Names())
 		if err != nil {
-			return opened{l, nil, err}
+			return opened{l, nil, joining(err)}
 		}
 		opts.Endpoint, opts.Look = ep, look
 		s, err := swarm.Open(ctx, swarm.Options{Engine: opts, Link: &link, Jitter: announceJitter})
 		return opened{l, s, err}
 	})
+}
+
+// joining says of whatever kept us from a network that it was not the disk.
+func joining(err error) error {
+	if errors.Is(err, anon.ErrLeak) || errors.Is(err, anon.ErrUnavailable) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", anon.ErrUnavailable, err)
 }
 
 // engineOptions are what holds for a torrent wherever it runs, or is checked.
@@ -351,6 +362,9 @@ func (o *owner) measure(t *torrent, now time.Time) {
 				t.count(l.swarm.Pieces())
 			}
 		}
+		if o.ticks%5 == 0 || l.obtainable == 0 {
+			l.obtainable = l.swarm.Obtainable()
+		}
 		trouble := l.swarm.Trouble()
 		silent, answered = silent || trouble != "", answered || trouble == ""
 	}
@@ -362,11 +376,10 @@ func (o *owner) measure(t *torrent, now time.Time) {
 		t.fed = now
 	}
 	t.rateDown, t.rateUp = int64(down), int64(up)
-	passed := min(tick, now.Sub(o.saved)+tick)
 	if t.done {
-		t.own.Seeding += passed
+		t.own.Seeding += o.passed
 	} else {
-		t.own.Fetching += passed
+		t.own.Fetching += o.passed
 	}
 	o.opts.Board.Set(now, health.TrackerSilent, t.subject(), silent && !answered)
 	o.opts.Board.Set(now, health.NoPeers, t.subject(), peers == 0 && !t.done)

@@ -53,7 +53,8 @@ type owner struct {
 	slots    *engine.Slots
 
 	clock       *time.Timer
-	last        time.Time // of the clock
+	last        time.Time     // of the clock
+	passed      time.Duration // since the tick before
 	ticks       int
 	begun       time.Time
 	nextStart   time.Time
@@ -196,7 +197,7 @@ func (o *owner) tick() {
 func (o *owner) watchClock(now time.Time) {
 	passed := now.Sub(o.last)                           // by a clock that nobody sets
 	shown := now.Round(0).Sub(o.last.Round(0)) - passed // by the one on the wall
-	o.last = now
+	o.last, o.passed = now, passed
 	o.session.Active += passed
 	o.opts.Board.Set(now, health.ClockJump, "", shown.Abs() > time.Minute)
 }

@@ -188,7 +188,7 @@ func (o *owner) fail(t *torrent, err error) {
 	now := time.Now()
 	t.backoff = min(max(2*t.backoff, 10*time.Second), 10*time.Minute)
 	t.retry = now.Add(t.backoff)
-	if name == health.Incident || name == health.Refused || name == health.InTheWay || name == health.DiskFault {
+	if name == health.Incident || name == health.Refused || name == health.InTheWay || name == health.DiskFault || name == health.InternalFault {
 		t.rec.Want = store.Stopped // only the user starts it again
 		if err := o.put(t); err != nil {
 			o.unsaved(err)
@@ -206,7 +206,7 @@ func (o *owner) well(t *torrent) {
 	t.fault, t.backoff, t.retry = fault{}, 0, time.Time{}
 	for _, n := range []health.Name{
 		health.DiskFull, health.FolderMissing, health.FolderReadOnly, health.FilesMissing,
-		health.DiskFault, health.Refused, health.InTheWay, health.Incident,
+		health.DiskFault, health.InternalFault, health.Refused, health.InTheWay, health.Incident,
 	} {
 		o.opts.Board.Set(time.Now(), n, t.subject(), false)
 	}

@@ -57,7 +57,9 @@ func (o *owner) loadSettings() error {
 	for _, g := range o.settings.Groups {
 		o.groups[g.Name] = newRates()
 	}
-	o.inside = within(o.settings.Alt, time.Now())
+	if o.inside = within(o.settings.Alt, time.Now()); o.settings.Alt.Scheduled {
+		o.settings.Alt.On = o.inside
+	}
 	o.bound()
 	return o.saveSettings(o.settings)
 }

@@ -85,9 +85,9 @@ func (o *owner) show(t *torrent, parts rpc.Part, now time.Time) rpc.Torrent {
 		Added: t.rec.Added, Started: t.started, Done: t.rec.Done, Active: t.active, Edited: t.edited,
 		DownloadTime: t.own.Fetching, SeedTime: t.own.Seeding,
 		Private: t.link.Private, Magnet: t.magnet(),
-		WantedSize: wanted, Left: left, Valid: t.valid, Obtainable: 0,
+		WantedSize: wanted, Left: left, Valid: t.valid,
 		Finished:   t.own.Finished && t.rec.Want == store.Stopped,
-		Downloaded: sum.Down, Uploaded: sum.Up, Corrupt: 0, RateDown: t.rateDown, RateUp: t.rateUp,
+		Downloaded: sum.Down, Uploaded: sum.Up, RateDown: t.rateDown, RateUp: t.rateUp,
 		Folder: t.rec.Dir, Labels: slices.Clone(t.rec.Labels), Group: t.own.Group, Priority: t.own.Priority,
 		QueuePosition: t.rec.Queue, Sequential: t.rec.Sequential, HonorsSessionLimits: !t.own.Apart,
 		DownLimit: t.own.Down, UpLimit: t.own.Up, DownLimited: t.own.DownLimited, Limited: t.own.UpLimited,
@@ -129,6 +129,10 @@ func (t *torrent) size() (n int64) {
 func (o *owner) showTraffic(t *torrent, out *rpc.Torrent, now time.Time) {
 	for _, l := range t.lanes {
 		out.PeersConnected += l.stats.Peers
+		out.PeersSending += l.stats.Sending
+		out.PeersTaking += l.stats.Taking
+		out.Sources.Incoming += l.stats.Inbound
+		out.Obtainable += min(l.obtainable, out.Left)
 		out.WebseedsSending += l.stats.Webseeds
 		if t.info != nil {
 			out.Corrupt += int64(l.stats.BadPieces) * t.info.PieceLength
@@ -173,17 +177,6 @@ func (o *owner) showParts(t *torrent, out *rpc.Torrent, parts rpc.Part) {
 				out.Peers = append(out.Peers, peers(t, l.swarm.Peers())...)
 			}
 		}
-		for _, p := range out.Peers {
-			if p.Sending {
-				out.PeersSending++
-			}
-			if p.Taking {
-				out.PeersTaking++
-			}
-			if p.Incoming {
-				out.Sources.Incoming++
-			}
-		}
 	}
 	if parts&rpc.Trackers != 0 {
 		out.Trackers = o.trackers(t)
@@ -201,7 +194,7 @@ func peers(t *torrent, list []engine.PeerStatus) (out []rpc.Peer) {
 		r := rpc.Peer{
 			Addr: p.Addr, Encrypted: p.Encrypted, Incoming: p.Inbound, Choked: p.Choked, Choking: p.Choking,
 			Interested: p.Interested, Interesting: p.Interesting, RateDown: int64(p.RateDown), RateUp: int64(p.RateUp),
-			Sending: p.RateDown >= 1, Taking: p.RateUp >= 1,
+			Sending: p.RateDown >= 100, Taking: p.RateUp >= 100,
 		}
 		if t.info != nil && t.info.Pieces > 0 {
 			r.Share = float64(p.Have) / float64(t.info.Pieces)
