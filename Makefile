@@ -54,12 +54,13 @@ demo: install-demo-deps build
 	./sotto demo
 
 bench: install-deps
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./anon/broker ./client/engine ./client/store ./testnet/e2e ./testnet/interop
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./anon/broker ./client/engine ./client/library ./client/store ./testnet/e2e ./testnet/interop
 
 # The same tests as in test, for longer.
 torture:
 	$(GO) test -count=1 -timeout 4h -run 'TestSwarm$$' ./client/engine -swarm-seeds 1000
 	$(GO) test -count=1 -timeout 60m -v -run 'TestKilledAtAnyInstant|TestFlippedBits' ./client/store -store.kills 1000 -store.flips 5000
+	$(GO) test -count=1 -timeout 60m -v -run TestLibraryKilledAtAnyInstant ./client/library -library.kills 1000
 	$(GO) test -count=1 -timeout 90m -v -run TestEngineKilledAtAnyInstant ./testnet/e2e -e2e.kills 1000
 
 install-deps:

@@ -28,6 +28,11 @@ func (o *owner) check(t *torrent) {
 		o.fail(t, err)
 		return
 	}
+	if !t.info.V1 && layers == nil {
+		// Its hashes have to come from peers first: the engine reads it then.
+		t.verify, t.known, t.resume = false, true, nil
+		return
+	}
 	o.checking, t.job = t, hashing
 	o.changed()
 	j := inspection{

@@ -112,7 +112,7 @@ type seed struct {
 }
 
 // sample makes a folder with three files and the torrent of it.
-func sample(t testing.TB, name string, size int) (dir string, link *metainfo.Link, files map[string][]byte) {
+func sample(t testing.TB, name string, size int, format ...metainfo.Format) (dir string, link *metainfo.Link, files map[string][]byte) {
 	dir = filepath.Join(t.TempDir(), name)
 	files = make(map[string][]byte)
 	random := rand.NewChaCha8([32]byte([]byte(name + "................................")[:32]))
@@ -125,19 +125,19 @@ func sample(t testing.TB, name string, size int) (dir string, link *metainfo.Lin
 		require.NoError(t, os.WriteFile(at, data, 0o644))
 		files[filepath.Join(name, n)] = data
 	}
-	link, err := metainfo.Build(t.Context(), dir, metainfo.BuildOptions{PieceLength: 16 << 10})
+	link, err := metainfo.Build(t.Context(), dir, metainfo.BuildOptions{PieceLength: 16 << 10, Format: append(format, 0)[0]})
 	require.NoError(t, err)
 	return dir, link, files
 }
 
 // serve shares a sample until the test ends.
-func (b *lab) serve(name string, size int) *seed {
+func (b *lab) serve(name string, size int, format ...metainfo.Format) *seed {
 	b.t.Helper()
-	dir, link, files := sample(b.t, name, size)
+	dir, link, files := sample(b.t, name, size, format...)
 	host := b.net.Transport()
 	ep, err := host.Open(b.t.Context(), anon.Identity{Network: anon.Memory, Label: anon.NewLabel()})
 	require.NoError(b.t, err)
-	ep = server.New(server.Config{Swarms: [][20]byte{link.InfoHash}}).Split(ep)
+	ep = server.New(server.Config{Swarms: link.Names()}).Split(ep)
 	look, err := profile.For(anon.Memory)
 	require.NoError(b.t, err)
 	e, err := engine.Open(b.t.Context(), engine.Options{Endpoint: ep, Look: look, InfoHash: link.InfoHash, V2Hash: link.V2Hash, Info: link.Info, Layers: link.Layers, Base: dir, ReadOnly: true})

@@ -36,6 +36,7 @@ type lane struct {
 	down, up float64
 
 	obtainable int64 // of what is missing
+	counted    int64 // verified bytes that the torrent knows of
 }
 
 // enter starts to join a network.
@@ -95,8 +96,8 @@ func (o *owner) engineOptions(t *torrent, raw, layers []byte) engine.Options {
 		if t.resume != nil {
 			e.Have = slices.Clone(t.resume.Pieces)
 		}
-		if e.Have == nil {
-			e.Have = []byte{}
+		if e.Have == nil && (t.info.V1 || layers != nil) {
+			e.Have = []byte{} // check has found nothing
 		}
 	}
 	return e
@@ -358,7 +359,8 @@ func (o *owner) measure(t *torrent, now time.Time) {
 		down, up = down+l.down, up+l.up
 		peers += st.Peers + st.Webseeds
 		if !l.readOnly && st.HasInfo && !st.Checking && !l.leaving {
-			if st.Verified != t.valid {
+			if st.Verified != l.counted {
+				l.counted = st.Verified
 				t.count(l.swarm.Pieces())
 			}
 		}

@@ -339,3 +339,26 @@ func testLimitsHold(t *testing.T) {
 		l.stop()
 	}
 }
+
+// Torrents of v2 and of both versions live as those of v1 do.
+func TestOtherVersions(t *testing.T) { synctest.Test(t, testOtherVersions) }
+
+func testOtherVersions(t *testing.T) {
+	for _, format := range []metainfo.Format{metainfo.FormatV2, metainfo.FormatHybrid} {
+		b := newLab(t, memory.Options{})
+		s := b.serve("album", 300_000, format)
+		l := b.start()
+		magnet, err := metainfo.ParseMagnet(s.link.Magnet())
+		require.NoError(t, err)
+		l.until(l.add(magnet), "done", seeding)
+		s.requireIn(t, b.folder)
+		l.stop()
+		l = b.start()
+		id := l.all()[0].ID
+		got := l.until(id, "again", seeding)
+		require.LessOrEqual(t, got.Downloaded, got.Size+3*(16<<10), "once, with padding")
+		require.NoError(t, l.Act(t.Context(), rpc.Verify, []int64{id}))
+		l.until(id, "verified", func(t rpc.Torrent) bool { return seeding(t) && t.Valid == t.Size })
+		l.stop()
+	}
+}

@@ -196,7 +196,9 @@ func (t *torrent) count(pieces []byte) {
 				t.have[i] += to - from
 			}
 		}
-		t.valid += t.have[i]
+		if !s.Pad {
+			t.valid += t.have[i]
+		}
 	}
 	wanted, left := t.wanted()
 	t.done = left == 0 && (wanted > 0 || t.valid > 0)
