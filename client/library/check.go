@@ -162,12 +162,11 @@ func (r checked) take(o *owner) {
 		return
 	}
 	t.resume, t.known = r.resume, true
-	was := t.done
 	t.count(t.resume.Pieces)
 	o.well(t)
 	now := time.Now()
 	o.opts.Board.Set(now, health.FilesChanged, t.subject(), r.changed)
-	if t.done && !was && t.rec.Done.IsZero() {
+	if t.done && t.rec.Done.IsZero() {
 		t.rec.Done = now
 		if err := o.put(t); err != nil {
 			o.unsaved(err)

@@ -172,6 +172,7 @@ func testIncompleteFolderAndStop(t *testing.T) {
 	require.NoError(t, l.Act(t.Context(), rpc.StartNow, []int64{id}))
 	l.until(id, "done", seeding)
 	s.requireIn(t, b.folder)
+	require.False(t, l.get(id).Done.IsZero())
 	l.until(id, "tidy", func(rpc.Torrent) bool { return nothingBelow(incomplete) })
 }
 
