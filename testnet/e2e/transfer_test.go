@@ -124,6 +124,33 @@ func TestKilledEngineStartsAgain(t *testing.T) {
 	require.LessOrEqual(t, done.Received, done.Done-kept.Done, "verified bytes were fetched twice")
 }
 
+// What an engine sees of the disk: what it shares or fetches, and the records of
+// transfers; nothing else of the state, where keys are.
+func TestEngineSeesItsFoldersOnly(t *testing.T) {
+	t.Parallel()
+	alice, bob := newUser(t, "tor"), newUser(t, "tor")
+	sharing, magnet, want := share(t, alice, 16*mib)
+	get := start(t, bob, "get", "-o", filepath.Join(bob.Dir, "downloads"), magnet)
+	_, err := get.Await(within(t), user.Reaches(0.1))
+	require.NoError(t, err)
+	require.Equal(t, []string{"downloads", "state"}, seenBy(t, get, bob.Dir))
+	require.Equal(t, []string{"torrents"}, seenBy(t, get, filepath.Join(bob.Dir, "state")))
+	_, err = os.Stat(fmt.Sprintf("/proc/%d/root/%s", sharing.Engine(), alice.Dir))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	finish(t, get, want)
+}
+
+// seenBy lists a folder as a sotto's engine sees it.
+func seenBy(t *testing.T, p *user.Process, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/root/%s", p.Engine(), dir))
+	require.NoError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
 func killRouter(t *testing.T, u *user.User, p *user.Process) {
 	t.Helper()
 	if u.Network == "i2p" {
