@@ -68,6 +68,12 @@ func wallIn(line int, args []string) error {
 	if err := raise(m, self, &told); err != nil {
 		return err
 	}
+	// Start has asked for this for the first thread. The one that executes
+	// becomes it, and brings its own. A parent that has ended meanwhile is
+	// noticed by the write below, or by Lock.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("end with the parent: %w", err)
+	}
 	if raw, err = json.Marshal(told); err != nil {
 		return fmt.Errorf("tell what was built: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -20,7 +21,18 @@ const exitLeak = 13
 // The tests start their own program as the caged child, which does what the
 // first argument says.
 func TestMain(m *testing.M) {
-	in, err := Enter(os.Args)
+	// The scheduler may put main on any thread. Here Enter never executes on the
+	// first one, which is the one that the kernel's promises to Start are to.
+	runtime.LockOSThread()
+	var in *Inside
+	var err error
+	entered := make(chan struct{})
+	go func() {
+		defer close(entered)
+		in, err = Enter(os.Args)
+	}()
+	<-entered
+	runtime.UnlockOSThread()
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
