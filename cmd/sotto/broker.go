@@ -144,6 +144,8 @@ func (a *app) engine(ctx context.Context, ts []transport.Transport, j *job, s sc
 
 // attend answers the engine until it has ended, and says how that was.
 func (a *app) attend(ctx context.Context, c *cell, ts []transport.Transport) error {
+	pauses := newPauses() // before the engine can do anything
+	defer pauses.stop()
 	serving, stop := context.WithCancel(context.Background())
 	defer stop()
 	served := make(chan error, 1)
@@ -155,7 +157,7 @@ func (a *app) attend(ctx context.Context, c *cell, ts []transport.Transport) err
 		n, _ := io.Copy(io.Discard, c.crashes) // ends with the engine
 		crashed <- n > 0
 	}()
-	end := a.watch(ctx, c.child)
+	end := a.watch(ctx, c.child, pauses)
 	stop()
 	err := <-served
 	if errors.Is(err, context.Canceled) {
@@ -170,11 +172,9 @@ func (a *app) attend(ctx context.Context, c *cell, ts []transport.Transport) err
 
 // watch waits for the engine's end. When ctx is done it asks the engine to end,
 // and does not wait for ever.
-func (a *app) watch(ctx context.Context, child *cage.Child) error {
+func (a *app) watch(ctx context.Context, child *cage.Child, pauses pauses) error {
 	tick := time.NewTicker(auditEvery)
 	defer tick.Stop()
-	pauses := newPauses()
-	defer pauses.stop()
 	asked, patience := ctx.Done(), (<-chan time.Time)(nil)
 	var told cage.Incidents
 	for {
