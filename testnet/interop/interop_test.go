@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -54,7 +53,7 @@ var ways = []way{
 func TestClientsUnderstandUs(t *testing.T) {
 	const piece = 64 << 10
 	v1 := newSample(t, t.TempDir(), piece, 7<<20+13, 5, 3<<20, 2<<20-1, 70_000)
-	samples := []*sample{v1, v1.hybrid(t, piece)}
+	samples := []*sample{v1, v1.as(t, "hybrid", piece), v1.as(t, "v2", piece)}
 	for _, c := range clients {
 		for _, s := range samples {
 			if !slices.Contains(c.kinds, s.kind) {
@@ -90,7 +89,7 @@ func exchange(t *testing.T, c client, s *sample, w way, rc4 bool) {
 	j := job{data: t.TempDir(), own: t.TempDir(), at: freePort(t, theirAddr), rc4: rc4, seed: !w.weSeed}
 	j.torrent = s.torrent(t, filepath.Join(j.own, "sample.torrent"), tr.url)
 	if w.magnet && w.weSeed {
-		j.torrent = "magnet:?xt=urn:btih:" + hex.EncodeToString(s.hash[:]) + "&tr=" + url.QueryEscape(tr.url)
+		j.torrent = s.link(c) + "&tr=" + url.QueryEscape(tr.url)
 	}
 	if j.seed {
 		s.copyTo(t, j.data)
@@ -145,7 +144,7 @@ func openLoop(t *testing.T, s *sample, end *tap, w way, rc4 bool) ours {
 	o := s.options(end, look, us.dir)
 	o.ReadOnly = w.weSeed
 	if w.magnet && !w.weSeed {
-		o.Info = nil
+		o.Info, o.Layers = nil, nil
 	}
 	log, err := os.Create(us.log)
 	require.NoError(t, err)

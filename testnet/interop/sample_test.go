@@ -9,8 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/anacrolix/torrent/bencode"
@@ -19,21 +19,24 @@ import (
 
 	"sotto/anon/profile"
 	"sotto/client/engine"
+	links "sotto/client/metainfo"
 	"sotto/transport"
 )
 
 // sample is a torrent and where its files lie. It is only read after it was
 // made, so many may seed from it.
 type sample struct {
-	kind  string // of the torrent: "v1", "hybrid"
-	dir   string
-	name  string
-	info  []byte
-	hash  [20]byte
-	size  int64
-	files []string         // paths below dir
-	mark  []byte           // the first bytes of the content
-	pads  map[string]int64 // padding as files below dir, for who takes it for such
+	kind   string // of the torrent: "v1", "hybrid", "v2"
+	dir    string
+	name   string
+	info   []byte
+	hash   [20]byte
+	v2     [32]byte // zero of v1
+	layers []byte
+	size   int64
+	files  []string         // paths below dir
+	mark   []byte           // the first bytes of the content
+	pads   map[string]int64 // padding as files below dir, for who takes it for such
 }
 
 const markLen = 64
@@ -64,25 +67,35 @@ func newSample(t testing.TB, dir string, pieceLength int64, sizes ...int64) *sam
 	return s
 }
 
-// hybrid makes a second torrent of the same files, v1 and v2 in one.
-func (s *sample) hybrid(t testing.TB, pieceLength int64) *sample {
+// as makes a second torrent of the same files, "hybrid" or "v2".
+func (s *sample) as(t testing.TB, kind string, pieceLength int64) *sample {
 	path := filepath.Join(t.TempDir(), "torrent")
 	out, err := exec.Command("/usr/bin/python3", "testdata/make_torrent.py",
-		filepath.Join(s.dir, s.name), strconv.FormatInt(pieceLength, 10), path).CombinedOutput()
+		filepath.Join(s.dir, s.name), strconv.FormatInt(pieceLength, 10), path, kind).CombinedOutput()
 	require.NoError(t, err, string(out))
-	m, err := metainfo.LoadFromFile(path)
+	link, err := links.Open(path)
 	require.NoError(t, err)
-	info, err := m.UnmarshalInfo()
+	info, err := links.ParseInfo(link.Info, link.InfoHash)
 	require.NoError(t, err)
-	require.True(t, info.HasV1() && info.HasV2())
+	require.Equal(t, kind, info.Format().String())
 	h := *s
-	h.kind, h.info, h.hash, h.pads = "hybrid", m.InfoBytes, sha1.Sum(m.InfoBytes), map[string]int64{}
+	h.kind, h.info, h.hash, h.v2, h.layers = kind, link.Info, link.InfoHash, link.V2Hash, link.Layers
+	h.pads = map[string]int64{}
 	for _, f := range info.Files {
-		if strings.Contains(f.Attr, "p") {
-			h.pads[filepath.Join(append([]string{s.name}, f.Path...)...)] = f.Length
+		if f.Pad {
+			h.pads[f.Path] = f.Length
 		}
 	}
 	return &h
+}
+
+// link is a magnet link by every name of the torrent that c knows of.
+func (s *sample) link(c client) string {
+	l := links.Link{InfoHash: s.hash}
+	if slices.Contains(c.kinds, "v2") {
+		l.V2Hash = s.v2
+	}
+	return l.Magnet()
 }
 
 func (s *sample) fill(t testing.TB, path string, seed byte, n int64) {
@@ -107,7 +120,11 @@ func (s *sample) torrent(t testing.TB, path, tracker string) string {
 	if tracker != "" {
 		fmt.Fprintf(&b, "8:announce%d:%s", len(tracker), tracker)
 	}
-	fmt.Fprintf(&b, "4:info%se", s.info)
+	fmt.Fprintf(&b, "4:info%s", s.info)
+	if s.layers != nil {
+		fmt.Fprintf(&b, "12:piece layers%s", s.layers)
+	}
+	b.WriteByte('e')
 	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
 	return path
 }
@@ -146,5 +163,5 @@ func sum(t testing.TB, f *os.File) string {
 
 // options are those of one of our engines.
 func (s *sample) options(e transport.Endpoint, look profile.Look, dir string) engine.Options {
-	return engine.Options{Endpoint: e, Look: look, InfoHash: s.hash, Info: s.info, Dir: dir}
+	return engine.Options{Endpoint: e, Look: look, InfoHash: s.hash, V2Hash: s.v2, Info: s.info, Layers: s.layers, Dir: dir}
 }

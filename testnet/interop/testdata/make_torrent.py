@@ -1,5 +1,5 @@
-"""Makes a hybrid torrent (BEP 52) out of a folder: folder, piece length, where
-to write the torrent file."""
+"""Makes a torrent with a v2 part (BEP 52) out of a folder: folder, piece length,
+where to write the torrent file, and "hybrid" or "v2"."""
 
 import os
 import sys
@@ -7,9 +7,10 @@ import sys
 import libtorrent as lt
 
 folder, length, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+flags = lt.create_torrent.v2_only if sys.argv[4] == "v2" else 0
 files = lt.file_storage()
 lt.add_files(files, folder)
-torrent = lt.create_torrent(files, length)
+torrent = lt.create_torrent(files, length, flags)
 lt.set_piece_hashes(torrent, os.path.dirname(folder))
 with open(out, "wb") as f:
     f.write(lt.bencode(torrent.generate()))
