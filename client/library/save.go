@@ -9,6 +9,13 @@ import (
 	"sotto/client/store"
 )
 
+// item is what one lane has to save.
+type item struct {
+	l     *lane
+	p     store.Progress
+	valid int64 // verified bytes; 0 when the files are as they were
+}
+
 // save has a worker bring what was fetched to the disk, and say so in the store,
 // all torrents in one write.
 func (o *owner) save(now time.Time) {
@@ -16,28 +23,7 @@ func (o *owner) save(now time.Time) {
 	if o.saving {
 		return
 	}
-	type item struct {
-		l     *lane
-		p     store.Progress
-		valid int64
-	}
-	var list []item
-	for _, t := range o.torrents {
-		for _, l := range t.lanes {
-			if l.swarm == nil || l.leaving {
-				continue
-			}
-			n := l.net.transport.Network()
-			it := item{l: l, valid: l.stats.Verified, p: store.Progress{ID: t.rec.ID()}}
-			if x := l.add(t.totals[n], l.stats); x.Down != l.told.Down || x.Up != l.told.Up {
-				l.told = x
-				it.p.Totals = map[anon.Network]store.Totals{n: x}
-			}
-			if !l.readOnly && l.stats.HasInfo && !l.stats.Checking && it.valid != l.saved || it.p.Totals != nil {
-				list = append(list, it)
-			}
-		}
-	}
+	list := o.unkept()
 	snapshot := now.Sub(o.snapshot) >= snapshotEvery
 	if len(list) == 0 && !snapshot {
 		return
@@ -46,30 +32,59 @@ func (o *owner) save(now time.Time) {
 		o.snapshot = now
 	}
 	o.saving = true
-	st := o.opts.Store
 	o.work(func() report {
-		r := saved{valid: make(map[*lane]int64), resume: make(map[*lane]*store.Resume)}
-		all := make([]store.Progress, 0, len(list))
-		o.writing.Lock()
-		defer o.writing.Unlock()
-		for _, it := range list {
-			if it.l.swarm.Err() != nil {
-				continue // whoever closes it says all of this
-			}
-			if !it.l.readOnly && it.valid != it.l.saved {
-				if pieces, files, err := it.l.swarm.Safe(); err == nil {
-					it.p.Resume = &store.Resume{Pieces: pieces, Files: stamps(files)}
-					r.valid[it.l], r.resume[it.l] = it.valid, it.p.Resume
-				}
-			}
-			all = append(all, it.p)
-		}
-		r.err = st.SaveProgress(all...)
+		r := o.keep(list)
 		if snapshot {
-			r.err = errors.Join(r.err, st.Snapshot())
+			r.err = errors.Join(r.err, o.opts.Store.Snapshot())
 		}
 		return r
 	})
+}
+
+// unkept lists what has changed since it was saved.
+func (o *owner) unkept() (list []item) {
+	for _, t := range o.torrents {
+		for _, l := range t.lanes {
+			if l.swarm == nil || l.leaving {
+				continue
+			}
+			n := l.net.transport.Network()
+			it := item{l: l, p: store.Progress{ID: t.rec.ID()}}
+			if x := l.add(t.totals[n], l.stats); x.Down != l.told.Down || x.Up != l.told.Up {
+				l.told = x
+				it.p.Totals = map[anon.Network]store.Totals{n: x}
+			}
+			if !l.readOnly && l.stats.HasInfo && !l.stats.Checking && l.stats.Verified != l.saved {
+				it.valid = l.stats.Verified
+			}
+			if it.valid > 0 || it.p.Totals != nil {
+				list = append(list, it)
+			}
+		}
+	}
+	return list
+}
+
+// keep saves a list. It is called by a worker.
+func (o *owner) keep(list []item) saved {
+	o.writing.Lock()
+	defer o.writing.Unlock()
+	r := saved{valid: make(map[*lane]int64), resume: make(map[*lane]*store.Resume)}
+	all := make([]store.Progress, 0, len(list))
+	for _, it := range list {
+		if it.l.swarm.Err() != nil {
+			continue // whoever closes it says all of this
+		}
+		if it.valid > 0 {
+			if pieces, files, err := it.l.swarm.Safe(); err == nil {
+				it.p.Resume = &store.Resume{Pieces: pieces, Files: stamps(files)}
+				r.valid[it.l], r.resume[it.l] = it.valid, it.p.Resume
+			}
+		}
+		all = append(all, it.p)
+	}
+	r.err = o.opts.Store.SaveProgress(all...)
+	return r
 }
 
 // saved: progress is in the store.
