@@ -121,7 +121,9 @@ func (r opened) take(o *owner) {
 			return
 		}
 		o.away(l.net, now, r.err)
-		o.fail(t, r.err)
+		if len(t.lanes) == 0 || !errors.Is(r.err, anon.ErrUnavailable) {
+			o.fail(t, r.err)
+		} // else it goes on where it is
 		return
 	}
 	o.there(l.net, now)

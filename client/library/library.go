@@ -58,7 +58,8 @@ type Options struct {
 	// Space returns what is free and what there is in all on the file system of
 	// a folder, in bytes. Nil asks the system.
 	Space func(folder string) (free, total int64, err error)
-	// Board is told what is wrong. Nil means one of the Library's own.
+	// Board is told what is wrong, and may be told by others of what the Library
+	// cannot see, such as health.Unconfined. Nil means one of the Library's own.
 	Board *health.Board
 	// Log gets nothing linkable above debug. Nil discards.
 	Log *slog.Logger

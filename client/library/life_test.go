@@ -3,6 +3,7 @@ package library_test
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -362,4 +363,47 @@ func testOtherVersions(t *testing.T) {
 		l.until(id, "verified", func(t rpc.Torrent) bool { return seeding(t) && t.Valid == t.Size })
 		l.stop()
 	}
+}
+
+// A file is played while it comes, and by nobody when the torrent does not run.
+func TestPlay(t *testing.T) { synctest.Test(t, testPlay) }
+
+func testPlay(t *testing.T) {
+	b := newLab(t, memory.Options{Rate: 200 << 10})
+	s := b.serve("album", 2<<20)
+	l := b.start()
+	id := l.add(s.link)
+	l.until(id, "begun", func(t rpc.Torrent) bool { return t.Valid > 0 })
+	r, err := l.NewReader(t.Context(), id, 0)
+	require.NoError(t, err)
+	got := make([]byte, 100_000)
+	_, err = io.ReadFull(r, got)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.Equal(t, s.files[l.get(id).Files[0].Path][:len(got)], got)
+	_, err = l.NewReader(t.Context(), id, 77)
+	require.ErrorIs(t, err, rpc.ErrFileIndex)
+	require.NoError(t, l.Act(t.Context(), rpc.Stop, []int64{id}))
+	var refused *rpc.Error
+	require.Eventually(t, func() bool {
+		_, err := l.NewReader(t.Context(), id, 0)
+		return errors.As(err, &refused)
+	}, patience, poll)
+}
+
+func TestSeedTime(t *testing.T) { synctest.Test(t, testSeedTime) }
+
+func testSeedTime(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	l := b.start()
+	id := l.add(b.serve("album", 100_000).link)
+	require.NoError(t, l.SetSeedTime(t.Context(), id, 10*time.Minute))
+	l.until(id, "done", seeding)
+	time.Sleep(5 * time.Minute)
+	require.Equal(t, rpc.Seeding, l.get(id).State)
+	time.Sleep(6 * time.Minute)
+	stopped := l.get(id)
+	require.Equal(t, rpc.Stopped, stopped.State)
+	require.True(t, stopped.Finished)
+	require.InDelta(t, 10*time.Minute, stopped.SeedTime, float64(2*time.Second))
 }

@@ -1,0 +1,196 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sotto/client/engine"
+)
+
+// pairs lists every name that a torrent's files may have, at the same index for
+// two places of one torrent.
+func pairs(n engine.Names) []string {
+	all := slices.Concat(n.Final, n.Part)
+	return append(all, n.Edges)
+}
+
+// carrier brings files from one folder to another.
+type carrier struct {
+	from, to []string
+	dirs     [2]string
+}
+
+// carry brings all of them over. When it fails they are where they were; when it
+// is interrupted by ctx or by death it can be called again.
+func (c *carrier) carry(ctx context.Context) error {
+	if err := os.MkdirAll(c.dirs[1], 0o755); err != nil {
+		return bare(err)
+	}
+	for i := range c.from {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := c.one(ctx, i); err != nil {
+			if ctx.Err() == nil {
+				err = errors.Join(err, c.back())
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *carrier) one(ctx context.Context, i int) error {
+	if c.from[i] == "" || c.dirs[0] == c.dirs[1] && c.from[i] == c.to[i] {
+		return nil
+	}
+	from, to := filepath.Join(c.dirs[0], filepath.FromSlash(c.from[i])), filepath.Join(c.dirs[1], filepath.FromSlash(c.to[i]))
+	info, err := os.Lstat(from)
+	switch {
+	case notThere(err):
+		return nil // it never was, or has been brought over already
+	case err != nil:
+		return bare(err)
+	case !info.Mode().IsRegular():
+		return engine.ErrInTheWay
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return bare(err)
+	}
+	if there, err := os.Lstat(to); err == nil {
+		if there.Mode().IsRegular() && there.Size() == info.Size() && there.ModTime().Equal(info.ModTime()) {
+			return nil // a copy that an earlier try made
+		}
+		return engine.ErrInTheWay
+	} else if !notThere(err) {
+		return bare(err)
+	}
+	err = os.Rename(from, to)
+	if err == nil || !anotherDisk(err) {
+		return bare(err)
+	}
+	return bare(duplicate(ctx, from, to, info))
+}
+
+// duplicate copies a file and brings it to the disk before it has its name.
+func duplicate(ctx context.Context, from, to string, info fs.FileInfo) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	half := to + copySuffix
+	out, err := os.OpenFile(half, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(half)
+		}
+	}()
+	_, err = io.Copy(out, reader{ctx, in})
+	if err == nil {
+		err = out.Sync()
+	}
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	if err := os.Chtimes(half, info.ModTime(), info.ModTime()); err != nil {
+		return err
+	}
+	if err := os.Rename(half, to); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
+}
+
+// reader reads until ctx is done.
+type reader struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (r reader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(b)
+}
+
+// back undoes what carry has done: what is still at its old place has a copy to
+// be deleted, and what is not is brought back.
+func (c *carrier) back() error {
+	var errs []error
+	for i := range c.from {
+		if c.from[i] == "" || c.dirs[0] == c.dirs[1] && c.from[i] == c.to[i] {
+			continue
+		}
+		from, to := filepath.Join(c.dirs[0], filepath.FromSlash(c.from[i])), filepath.Join(c.dirs[1], filepath.FromSlash(c.to[i]))
+		was, err := os.Lstat(from)
+		there, terr := os.Lstat(to)
+		switch {
+		case terr != nil:
+		case notThere(err):
+			errs = append(errs, bare(os.Rename(to, from)))
+		case err == nil && there.Size() == was.Size() && there.ModTime().Equal(was.ModTime()) && !os.SameFile(was, there):
+			errs = append(errs, bare(os.Remove(to)))
+		}
+	}
+	prune(c.dirs[1], c.to)
+	return errors.Join(errs...)
+}
+
+// sweep deletes what is left at the old place, and folders that are empty now.
+func (c *carrier) sweep() error {
+	var errs []error
+	for i := range c.from {
+		if c.from[i] == "" || c.dirs[0] == c.dirs[1] && slices.Contains(c.to, c.from[i]) {
+			continue
+		}
+		err := os.Remove(filepath.Join(c.dirs[0], filepath.FromSlash(c.from[i])))
+		if !notThere(err) {
+			errs = append(errs, bare(err))
+		}
+	}
+	prune(c.dirs[0], c.from)
+	return errors.Join(errs...)
+}
+
+// prune removes the folders of names below dir that are empty.
+func prune(dir string, names []string) {
+	folders := make(map[string]bool)
+	for _, n := range names {
+		for d := path.Dir(n); d != "." && d != "/" && n != ""; d = path.Dir(d) {
+			folders[d] = true
+		}
+	}
+	var list []string
+	for d := range folders {
+		list = append(list, d)
+	}
+	slices.SortFunc(list, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
+	for _, d := range list {
+		os.Remove(filepath.Join(dir, filepath.FromSlash(d))) // not an empty folder: it stays
+	}
+}
+
+// bare takes the path out of an error: file names are not for logs.
+func bare(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	var le *os.LinkError
+	if errors.As(err, &le) {
+		return le.Err
+	}
+	return err
+}
