@@ -54,7 +54,7 @@ demo: install-demo-deps build
 	./sotto demo
 
 bench: install-deps
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./anon/broker ./client/engine ./client/library ./client/store ./testnet/e2e ./testnet/interop
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./anon/broker ./anon/cage ./client/engine ./client/library ./client/store ./testnet/e2e ./testnet/interop
 
 # The same tests as in test, for longer.
 torture:
