@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -195,6 +196,27 @@ type resolves struct {
 }
 
 func (r resolves) Resolve(_ context.Context, name string) (anon.Addr, error) { return r.ask(name) }
+
+// The broker knows nothing of the engine's deadline. A remote that does not
+// answer by then is away, as it is on the transport itself.
+func TestDialOfNoAnswerIsUnreachable(t *testing.T) {
+	f := newFake()
+	f.dial = func(ctx context.Context, _ anon.Addr) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	e := start(t, offer(f)).open(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err := e.Dial(ctx, there)
+	require.ErrorIs(t, err, anon.ErrUnreachable)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	ctx, cancel = context.WithCancel(t.Context())
+	cancel()
+	_, err = e.Dial(ctx, there)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, anon.ErrUnreachable, "nobody waited")
+}
 
 // A dial nobody waits for is ended in the broker too; what comes of it
 // nevertheless is closed.

@@ -183,7 +183,14 @@ func (e *endpoint) Dial(ctx context.Context, to anon.Addr) (net.Conn, error) {
 	if to.On() != e.net.net || to.IsUnknown() {
 		return nil, &anon.LeakError{Op: "dial", Want: "an address on " + e.net.net.String(), Got: to.String()}
 	}
-	return e.connect(ctx, "dial", message{head: head{Verb: verbDial, Number: e.number, Remote: placeOf(to)}})
+	c, err := e.connect(ctx, "dial", message{head: head{Verb: verbDial, Number: e.number, Remote: placeOf(to)}})
+	var f *fault
+	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &f) {
+		// The broker does not know the caller's deadline. A transport that does
+		// says the same of a remote that has not answered by then.
+		err = fmt.Errorf("%w: %w", anon.ErrUnreachable, err)
+	}
+	return c, err
 }
 
 // Accept asks for one stream. One that comes just after ctx is done is closed.
