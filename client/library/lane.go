@@ -54,9 +54,9 @@ func (o *owner) enter(t *torrent, n *network) {
 	opts := o.engineOptions(t, raw, layers)
 	opts.ReadOnly = l.readOnly
 	opts.Upload, opts.Download = engine.NewRate(0, t.up, n.rates.up), engine.NewRate(0, t.down, n.rates.down)
-	link := *t.link
+	link, name := *t.link, t.own.Identity
 	o.work(func() report {
-		ep, look, err := n.open(ctx, link.Names())
+		ep, look, err := n.open(ctx, name, link.Names())
 		if err != nil {
 			return opened{l, nil, joining(err)}
 		}

@@ -37,9 +37,9 @@ type Options struct {
 	// Transports are the networks that may be used, the preferred one first,
 	// each behind a guard. The Library does not close them.
 	Transports []transport.Transport
-	// Shared are the networks on which all torrents live at one address, since
-	// addresses are dear there; on others each has its own. Torrents at one
-	// address are known to be one user's.
+	// Shared are the networks on which torrents live at one address, since
+	// addresses are dear there, or at a few: see SetIdentity. On others each has
+	// its own. Torrents at one address are known to be one user's.
 	Shared []anon.Network
 	// Store keeps everything. The Library uses it until Run returns and does
 	// not close it; nobody else writes to it meanwhile.

@@ -16,6 +16,7 @@ import (
 	"sotto/client/api/rpc"
 	"sotto/client/library"
 	"sotto/client/metainfo"
+	"sotto/transport"
 	"sotto/transport/memory"
 )
 
@@ -406,4 +407,43 @@ func testSeedTime(t *testing.T) {
 	require.Equal(t, rpc.Stopped, stopped.State)
 	require.True(t, stopped.Finished)
 	require.InDelta(t, 10*time.Minute, stopped.SeedTime, float64(2*time.Second))
+}
+
+// Torrents under different names have different addresses where others share
+// one, and there is an end to names.
+func TestIdentities(t *testing.T) { synctest.Test(t, testIdentities) }
+
+func testIdentities(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	var n *noted
+	b.change = func(o *library.Options) {
+		n = &noted{Transport: o.Transports[0]}
+		o.Transports = []transport.Transport{n}
+		sharing(o)
+	}
+	l := b.start()
+	paused := of(true)
+	var ids []int64
+	for i := range 9 {
+		s := b.serve(string(rune('a'+i)), 1000)
+		got, err := l.Add(t.Context(), rpc.Addition{Link: s.link, Paused: paused})
+		require.NoError(t, err)
+		ids = append(ids, got.ID)
+	}
+	require.NoError(t, l.SetIdentity(t.Context(), ids[0], "apart"))
+	require.NoError(t, l.Act(t.Context(), rpc.StartNow, ids[:3]))
+	for _, id := range ids[:3] {
+		l.until(id, "done", seeding)
+	}
+	n.mu.Lock()
+	require.Len(t, n.at, 2)
+	n.mu.Unlock()
+	for i, id := range ids[1:8] {
+		err := l.SetIdentity(t.Context(), id, string(rune('a'+i)))
+		if i < 6 {
+			require.NoError(t, err)
+		} else {
+			require.Error(t, err)
+		}
+	}
 }

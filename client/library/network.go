@@ -19,21 +19,21 @@ type network struct {
 	retry     time.Time // not before; the owner's
 	backoff   time.Duration
 
-	// porter is at the address that all torrents share, once there is one.
-	// Whoever has the token may look.
-	token  chan struct{}
-	porter *porter.Porter
+	// porters are at the addresses that torrents share, by the name of the
+	// identity. Whoever has the token may look.
+	token   chan struct{}
+	porters map[string]*porter.Porter
 }
 
 func newNetwork(t transport.Transport, shared bool) *network {
-	n := &network{transport: t, shared: shared, rates: newRates(), token: make(chan struct{}, 1)}
+	n := &network{transport: t, shared: shared, rates: newRates(), token: make(chan struct{}, 1), porters: make(map[string]*porter.Porter)}
 	n.token <- struct{}{}
 	return n
 }
 
-// open gives a torrent its endpoint: an identity of its own, or a door at the
-// shared one. It may take minutes, and is called by workers.
-func (n *network) open(ctx context.Context, hashes [][20]byte) (transport.Endpoint, profile.Look, error) {
+// open gives a torrent its endpoint: an identity of its own, or where they are
+// shared a door at the address of the one named. It may take minutes, and is called by workers.
+func (n *network) open(ctx context.Context, name string, hashes [][20]byte) (transport.Endpoint, profile.Look, error) {
 	look, err := profile.For(n.transport.Network())
 	if err != nil {
 		return nil, look, err
@@ -52,19 +52,19 @@ func (n *network) open(ctx context.Context, hashes [][20]byte) (transport.Endpoi
 	case <-ctx.Done():
 		return nil, look, ctx.Err()
 	}
-	if n.porter == nil {
+	if n.porters[name] == nil {
 		ep, err := n.transport.Open(ctx, id)
 		if err != nil {
 			return nil, look, err
 		}
-		n.porter = porter.New(ep)
+		n.porters[name] = porter.New(ep)
 	}
-	return n.porter.Door(hashes...), look, nil
+	return n.porters[name].Door(hashes...), look, nil
 }
 
-// close leaves the shared address. No worker is left.
+// close leaves the shared addresses. No worker is left.
 func (n *network) close() {
-	if n.porter != nil {
-		n.porter.Close()
+	for _, p := range n.porters {
+		p.Close()
 	}
 }

@@ -14,7 +14,8 @@ type own struct {
 	Version     int             `json:"v"`
 	Priority    int             `json:"priority,omitempty"`
 	Group       string          `json:"group,omitempty"`
-	Down        int64           `json:"down,omitempty"` // kB/s
+	Identity    string          `json:"identity,omitempty"` // where they are shared
+	Down        int64           `json:"down,omitempty"`     // kB/s
 	Up          int64           `json:"up,omitempty"`
 	DownLimited bool            `json:"down_limited,omitempty"`
 	UpLimited   bool            `json:"up_limited,omitempty"`
