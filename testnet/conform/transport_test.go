@@ -16,14 +16,21 @@ import (
 // The real transports, over real daemons and behind the guard, keep every
 // promise of package transport.
 func TestTorTransport(t *testing.T) {
+	testTor(t, true, torTransport)
+}
+
+// And they keep them through the broker, as the engine has them.
+func TestTorThroughTheBroker(t *testing.T) {
+	testTor(t, false, func(t testing.TB) transport.Transport { return brokered(t, torTransport(t)) })
+}
+
+func testTor(t *testing.T, ownsSockets bool, open func(testing.TB) transport.Transport) {
 	_, err := lab.Tor(within(t)) // before goroutines are counted
 	require.NoError(t, err)
 	transporttest.Run(t, transporttest.Factory{
-		Make: func(t *testing.T) (a, b transport.Transport) {
-			return torTransport(t), torTransport(t)
-		},
+		Make:        func(t *testing.T) (a, b transport.Transport) { return open(t), open(t) },
 		OpenTimeout: 2 * time.Minute, DialTimeout: 2 * time.Minute, Prompt: 30 * time.Second, CloseTimeout: time.Minute,
-		Slow: true, HidesDialers: true, OwnsSockets: true, Greetings: 32, StreamBytes: 1 << 20,
+		Slow: true, HidesDialers: true, OwnsSockets: ownsSockets, Greetings: 32, StreamBytes: 1 << 20,
 	})
 }
 
@@ -36,15 +43,18 @@ func torTransport(t testing.TB) transport.Transport {
 	return guard.New(tr, guard.Options{})
 }
 
-func TestI2PTransport(t *testing.T) {
+// I2P goes through the broker only, which has the guarded transport behind it:
+// the suite waits minutes for a router to give up, and would twice. That the
+// transport shows its sockets to the guard is a test of transport/i2p.
+func TestI2PThroughTheBroker(t *testing.T) {
 	_, err := lab.I2P(within(t)) // before goroutines are counted
 	require.NoError(t, err)
 	transporttest.Run(t, transporttest.Factory{
 		Make: func(t *testing.T) (a, b transport.Transport) {
-			return i2pTransport(t, 0), i2pTransport(t, 1)
+			return brokered(t, i2pTransport(t, 0)), brokered(t, i2pTransport(t, 1))
 		},
 		OpenTimeout: 5 * time.Minute, DialTimeout: 3 * time.Minute, Prompt: 30 * time.Second, CloseTimeout: time.Minute,
-		Slow: true, LazyDial: true, OwnsSockets: true, Greetings: 16, Streams: 4, StreamBytes: 256 << 10,
+		Slow: true, LazyDial: true, Greetings: 16, Streams: 4, StreamBytes: 256 << 10,
 	})
 }
 
