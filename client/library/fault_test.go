@@ -165,6 +165,32 @@ func testSomethingElseHasTheName(t *testing.T) {
 	l.expect()
 }
 
+// Removing a torrent with its data deletes no file of that name that is
+// somebody else's.
+func TestRemoveLeavesForeignFiles(t *testing.T) { synctest.Test(t, testRemoveLeavesForeignFiles) }
+
+func testRemoveLeavesForeignFiles(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 100_000)
+	foreign := filepath.Join(b.folder, "album", "a")
+	require.NoError(t, os.MkdirAll(filepath.Dir(foreign), 0o755))
+	require.NoError(t, os.WriteFile(foreign, []byte("mine"), 0o600))
+	l := b.start()
+	id := l.add(s.link)
+	l.until(id, "stopped", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && t.Fault == rpc.LocalFault })
+	require.NoError(t, l.Remove(t.Context(), []int64{id}, true))
+	require.Eventually(t, func() bool {
+		_, err := l.Add(t.Context(), rpc.Addition{Link: s.link, Paused: of(true)})
+		return err == nil
+	}, patience, poll, "it is gone")
+	got, err := os.ReadFile(foreign)
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(got))
+	list, err := os.ReadDir(filepath.Dir(foreign))
+	require.NoError(t, err)
+	require.Len(t, list, 1, "and nothing of ours is left")
+}
+
 // The router is away at first, comes, goes and comes back.
 func TestRouterAway(t *testing.T) { synctest.Test(t, testRouterAway) }
 

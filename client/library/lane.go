@@ -115,7 +115,7 @@ func (r opened) take(o *owner) {
 	o.opening--
 	o.changed()
 	if r.err != nil {
-		t.lanes = without(t.lanes, l)
+		t.lanes = less(t.lanes, l)
 		l.cancel()
 		if l.leaving || o.leaving || errors.Is(r.err, context.Canceled) {
 			return
@@ -155,6 +155,6 @@ func (o *owner) there(n *network, now time.Time) {
 	o.opts.Board.Set(now, health.RouterAway, n.transport.Network().String(), false)
 }
 
-func without(list []*lane, l *lane) []*lane {
+func less(list []*lane, l *lane) []*lane {
 	return slices.DeleteFunc(slices.Clone(list), func(x *lane) bool { return x == l })
 }

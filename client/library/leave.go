@@ -61,7 +61,7 @@ type closed struct {
 func (r closed) take(o *owner) {
 	l, t := r.lane, r.t
 	t.closing--
-	t.lanes = without(t.lanes, l)
+	t.lanes = less(t.lanes, l)
 	t.totals[l.net.transport.Network()] = r.totals
 	t.known = false
 	if r.resume != nil {

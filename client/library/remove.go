@@ -66,19 +66,38 @@ func (o *owner) erase(t *torrent) func() report {
 	if m := t.own.Move; m != nil {
 		places = append(places, m.From, m.To)
 	}
-	info := t.info
+	info, foreign := t.info, t.foreign()
 	return func() report {
 		var errs []error
 		for _, p := range places {
 			names, err := engine.NamesOf(info, p.Paths)
 			if err == nil {
-				c := carrier{from: pairs(names), dirs: [2]string{p.Dir, ""}}
+				c := carrier{from: without(pairs(names), foreign), dirs: [2]string{p.Dir, ""}}
 				err = c.sweep()
 			}
 			errs = append(errs, err)
 		}
 		return erased{t, errors.Join(errs...)}
 	}
+}
+
+// foreign are the files that may be somebody else's, should they be there under
+// their final names: with no good piece in them. An empty file has none, and is
+// nothing to lose.
+func (t *torrent) foreign() (out []int) {
+	for i, have := range t.have {
+		if have == 0 && t.spans[i].Length > 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func without(names []string, index []int) []string {
+	for _, i := range index {
+		names[i] = ""
+	}
+	return names
 }
 
 // erased: files of a removed torrent are gone.
