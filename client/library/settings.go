@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"sotto/anon"
 	"sotto/client/api/rpc"
 	"sotto/client/engine"
 	"sotto/client/store"
@@ -90,15 +89,5 @@ func (o *owner) settle(s settings) error {
 		o.relimit(t)
 	}
 	o.changed()
-	return nil
-}
-
-// network returns what is known of one of ours, nil when it is none.
-func (o *owner) network(n anon.Network) *network {
-	for _, x := range o.networks {
-		if x.transport.Network() == n {
-			return x
-		}
-	}
 	return nil
 }
