@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -526,12 +527,12 @@ func TestLiarsInLayers(t *testing.T) {
 				o := s.options(t, us, t.TempDir())
 				o.Layers = nil
 				get := start(t, o)
-				told := 0
+				var told atomic.Int64
 				gone := make(chan struct{})
 				go func() {
 					defer close(gone)
 					serveV2(v2Peer(t, liar, us.Addr(), s), s, func(r merkle.Request, hashes []byte) []byte {
-						told++
+						told.Add(1)
 						return tell(r, hashes)
 					}, func(uint32, uint32, []byte) bool { return false })
 				}()
@@ -540,7 +541,7 @@ func TestLiarsInLayers(t *testing.T) {
 				layers, err := get.Layers(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, s.layers, layers)
-				require.Positive(t, told)
+				require.Positive(t, told.Load())
 				require.Equal(t, name != "a reject", look(t, get, func(o *owner) bool { return o.book.byAddr[liar.Addr()].banned }))
 				require.NoError(t, get.Close())
 				require.NoError(t, seed.Close())
