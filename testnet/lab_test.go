@@ -55,7 +55,7 @@ func TestFailureKeepsTheLogs(t *testing.T) {
 	require.NoError(t, err)
 	_, err = lab.Tor(t.Context())
 	require.ErrorContains(t, err, "kept: "+dir)
-	require.Contains(t, log.String(), "attempt 2 of 2")
+	require.Contains(t, log.String(), "attempt 4 of 4")
 	require.NoError(t, lab.Close())
 	require.DirExists(t, dir)
 }
