@@ -29,16 +29,16 @@ type job struct {
 type client struct {
 	name    string
 	command func(testing.TB, job) daemon.Spec
-	kinds   []string // of torrents it knows; hybrids, without v2, by their v1 part
+	kinds   []string // of torrents it knows
 	// dialsCipher: it offers both ciphers in an encrypted handshake when it
 	// dials and was asked for none, and we choose RC4 where we can.
 	dialsCipher bool
 }
 
 var clients = []client{
-	{name: "transmission", command: transmission, kinds: []string{"v1", "hybrid"}},
+	{name: "transmission", command: transmission, kinds: []string{"v1"}},
 	{name: "libtorrent", command: libtorrent, kinds: []string{"v1", "hybrid", "v2"}},
-	{name: "aria2", command: aria2, kinds: []string{"v1", "hybrid"}, dialsCipher: true},
+	{name: "aria2", command: aria2, kinds: []string{"v1"}, dialsCipher: true},
 }
 
 func (j job) spec(path string, args ...string) daemon.Spec {
