@@ -90,8 +90,8 @@ func (t *Transport) again(id anon.Identity) (transport.Endpoint, error) {
 		return nil, net.ErrClosed
 	}
 	for p := range t.all {
-		if p.user == nil && p.label == id.Label && id.Network == t.inner.Network() {
-			p.last.Stop()
+		// One whose timer has fired is as good as gone.
+		if p.user == nil && p.label == id.Label && id.Network == t.inner.Network() && p.last.Stop() {
 			return t.hand(p), nil
 		}
 	}
