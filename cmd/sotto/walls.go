@@ -66,6 +66,9 @@ func wallsText(v cage.Verdict) string {
 		text += fmt.Sprintf("the engine tried %d ways out and %d work", tried(v), len(v.Holes()))
 	default:
 		text += fmt.Sprintf("the engine tried %d ways out and none works", tried(v))
+		if n := len(v.Holes()); n > 0 { // confined allows these and no others
+			text += fmt.Sprintf(" but %d, which only tell whether a file is there", n)
+		}
 	}
 	if len(v.Missing) > 0 {
 		text += " (missing: " + strings.Join(v.Missing, ", ") + ")"
