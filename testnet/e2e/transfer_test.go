@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,15 +136,20 @@ func TestEngineSeesItsFoldersOnly(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"downloads", "state"}, seenBy(t, get, bob.Dir))
 	require.Equal(t, []string{"torrents"}, seenBy(t, get, filepath.Join(bob.Dir, "state")))
-	_, err = os.Stat(fmt.Sprintf("/proc/%d/root/%s", sharing.Engine(), alice.Dir))
+	_, err = os.Stat(inside(sharing, alice.Dir))
 	require.ErrorIs(t, err, os.ErrNotExist)
 	finish(t, get, want)
+}
+
+// inside is the path by which we find what a sotto's engine has at path.
+func inside(p *user.Process, path string) string {
+	return filepath.Join("/proc", strconv.Itoa(p.Engine()), "root", path)
 }
 
 // seenBy lists a folder as a sotto's engine sees it.
 func seenBy(t *testing.T, p *user.Process, dir string) (names []string) {
 	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/root/%s", p.Engine(), dir))
+	entries, err := os.ReadDir(inside(p, dir))
 	require.NoError(t, err)
 	for _, e := range entries {
 		names = append(names, e.Name())
