@@ -14,12 +14,7 @@ import (
 // inspect asks the kernel what the child is, after Lock. What cannot be read
 // counts as absent.
 func inspect(pid int) Facts {
-	f := Facts{}
-	// Once more, for a busy machine: what is read in several steps was seen to
-	// be incomplete, and reading again cannot make a shared network our own.
-	for try := 0; try < 3 && !f.OwnNetwork; try++ {
-		f.OwnNetwork = ownNetwork(pid) && quietNetwork(pid)
-	}
+	f := Facts{OwnNetwork: ownNetwork(pid) && quietNetwork(pid)}
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	f.Hidden = err == nil && dumpable != 1
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*/status", pid))

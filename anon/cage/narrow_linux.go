@@ -129,7 +129,8 @@ func narrowPorts(r Reach, abi int) error {
 		_, _, errno = unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, unix.LANDLOCK_RESTRICT_SELF_TSYNC, 0)
 	} else {
 		// Not in a program linked with cgo: there the runtime does not know
-		// every thread, says so, and the limit is missing.
+		// every thread, says so, and the limit is missing. Each thread gets a
+		// domain of its own, so that hold's alone can look at a child.
 		_, _, errno = syscall.AllThreadsSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0)
 	}
 	if errno != 0 {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"testing"
 
@@ -17,7 +18,8 @@ import (
 )
 
 // A narrowed process reaches its router's port and no other, on threads that
-// were there before as on later ones, and can still cage an engine.
+// were there before as on later ones, and can still cage an engine, whichever
+// thread asks for the proof.
 func TestNarrow(t *testing.T) {
 	right, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -34,11 +36,14 @@ func TestNarrow(t *testing.T) {
 
 // narrowed runs in a process of its own.
 func narrowed(right, wrong string) error {
-	held, release := make(chan error), make(chan struct{})
-	go func() { // a thread from before
-		<-release
-		held <- dial(wrong)
+	before := make(chan func()) // a thread from before
+	go func() {
+		runtime.LockOSThread()
+		for f := range before {
+			f()
+		}
 	}()
+	before <- func() {}
 	port, err := strconv.ParseUint(right, 10, 16)
 	if err != nil {
 		return err
@@ -53,7 +58,8 @@ func narrowed(right, wrong string) error {
 	if err := dial(right); err != nil {
 		return fmt.Errorf("dial the router: %w", err)
 	}
-	close(release)
+	held := make(chan error, 1)
+	before <- func() { held <- dial(wrong) }
 	for _, err := range []error{<-held, dial(wrong)} {
 		if n.Ports != errors.Is(err, unix.EACCES) {
 			return fmt.Errorf("dial another port, ports %v: %w", n.Ports, err)
@@ -67,7 +73,7 @@ func narrowed(right, wrong string) error {
 			return fmt.Errorf("make a %s socket: %w", name, err)
 		}
 	}
-	return cageOne(os.Getenv("HOME"))
+	return cageOne(os.Getenv("HOME"), before)
 }
 
 func dial(port string) error {
@@ -78,17 +84,23 @@ func dial(port string) error {
 	return err
 }
 
-func cageOne(dir string) error {
+// cageOne starts a child here and has it proven by the thread behind prove.
+func cageOne(dir string, prove chan<- func()) error {
 	c, err := Start(Spec{Files: []*os.File{nil, nil, stderr()}, Write: []string{dir}})
 	if err != nil {
 		return err
 	}
-	v, err := c.Prove(context.Background())
-	if err != nil {
+	proven := make(chan error, 1)
+	prove <- func() {
+		v, err := c.Prove(context.Background())
+		if err == nil && (v.Label == Open || c.own.Has(Namespaces) != (v.Label == Sealed)) {
+			err = fmt.Errorf("caged by a narrowed parent: %s, %v", v.Label, v.Missing)
+		}
+		proven <- err
+	}
+	if err := <-proven; err != nil {
+		c.Kill()
 		return errors.Join(err, c.Wait())
 	}
-	if v.Label == Open || c.own.Has(Namespaces) != (v.Label == Sealed) {
-		err = fmt.Errorf("caged by a narrowed parent: %s, %v", v.Label, v.Missing)
-	}
-	return errors.Join(err, c.Admit(), c.Wait())
+	return errors.Join(c.Admit(), c.Wait())
 }

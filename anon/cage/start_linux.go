@@ -28,6 +28,7 @@ type Child struct {
 	packets uint64 // the baseline
 
 	process *os.Process
+	ask     chan func() // run on the thread that forked the child
 	done    chan struct{}
 	state   *os.ProcessState
 	waitErr error
@@ -57,7 +58,7 @@ func Start(spec Spec) (*Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Child{ear: e, done: make(chan struct{})}
+	c := &Child{ear: e, ask: make(chan func()), done: make(chan struct{})}
 	line, theirs, err := newLine()
 	if err != nil {
 		e.close()
@@ -147,7 +148,10 @@ func command(spec Spec, line *os.File, namespaces bool) *exec.Cmd {
 }
 
 // hold starts cmd and keeps the thread that forked it until it has ended: the
-// parent-death signal follows that thread, and Go ends idle ones.
+// parent-death signal follows that thread, and Go ends idle ones. After Narrow
+// it may also be the only one that can look at the child: before its ABI 8
+// Landlock gives every thread a domain of its own, the child inherits that of
+// this thread, and to the others it is a stranger.
 func (c *Child) hold(cmd *exec.Cmd) error {
 	started := make(chan error)
 	go func() {
@@ -161,11 +165,39 @@ func (c *Child) hold(cmd *exec.Cmd) error {
 		if err != nil {
 			return
 		}
-		c.waitErr = cmd.Wait()
+		ended := make(chan struct{})
+		go func() {
+			c.waitErr = cmd.Wait()
+			close(ended)
+		}()
+		c.serve(ended)
 		c.state = cmd.ProcessState
 		close(c.done)
 	}()
 	return <-started
+}
+
+func (c *Child) serve(ended <-chan struct{}) {
+	for {
+		select {
+		case f := <-c.ask:
+			f()
+		case <-ended:
+			return
+		}
+	}
+}
+
+// inspect asks the kernel, on the thread that forked the child, what the child
+// is. Of one that has ended it knows nothing, which is no proof of anything.
+func (c *Child) inspect() Facts {
+	facts := make(chan Facts, 1)
+	select {
+	case c.ask <- func() { facts <- inspect(c.pid) }:
+		return <-facts
+	case <-c.done:
+		return Facts{}
+	}
 }
 
 // PID is the child's process id as this process sees it.
@@ -224,7 +256,7 @@ func (c *Child) Prove(ctx context.Context) (Verdict, error) {
 	if _, err := receive(c.line, &r, deadline); err != nil {
 		return Verdict{}, fmt.Errorf("prove the cage: %w", errors.Join(err, ctx.Err()))
 	}
-	facts := inspect(c.pid)
+	facts := c.inspect()
 	facts.Landlock = n.Landlock
 	facts.Refused = append(append(facts.Refused, c.refused...), n.Refused...)
 	return Judge(r, c.ear.heard(), facts), nil
