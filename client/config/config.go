@@ -25,14 +25,49 @@ const MaxSize = 64 << 10
 
 // Config is the whole file. Its zero value is the safest setting there is.
 type Config struct {
-	// StateDir keeps what must survive a restart: unfinished downloads and
-	// tor's cache. Empty means the sotto folder in the user's state folder.
+	// StateDir keeps what must survive a restart: unfinished downloads, the
+	// daemon's library and tor's cache. Empty means the sotto folder in the
+	// user's state folder.
 	StateDir string `toml:"state_dir"`
-	// DownloadDir is where get puts data without -o. Empty means the current
-	// folder.
+	// DownloadDir is where data goes that nothing else was said of. Empty means
+	// the current folder for get, and the user's download folder for the daemon.
 	DownloadDir string `toml:"download_dir"`
+	Daemon      Daemon `toml:"daemon"`
+	Vault       Vault  `toml:"vault"`
 	Tor         Tor    `toml:"tor"`
 	I2P         I2P    `toml:"i2p"`
+}
+
+// Daemon says what "sotto up" keeps, where, and who else may steer it.
+type Daemon struct {
+	// Folders are more folders that downloads may lie in or be moved to, each
+	// absolute. The engine can read and change all that is in them.
+	Folders []string `toml:"folders"`
+	// ShareDirs are folders that may be shared from, each absolute. The engine
+	// can read them and change nothing.
+	ShareDirs []string `toml:"share_dirs"`
+	// WatchDir is a folder whose torrent files are added as they come. Empty
+	// means none.
+	WatchDir string `toml:"watch_dir"`
+	// API is a loopback address with a port, "127.0.0.1:9091", where programs
+	// that know the token may steer the daemon. Empty means the unix socket only.
+	API string `toml:"api"`
+	// KeepFreeMiB is how much room downloads leave on a disk, in MiB, up to
+	// 16 TiB. 0 means 256.
+	KeepFreeMiB int `toml:"keep_free_mib"`
+	// ShowPeers shows peers' addresses to whoever may steer the daemon.
+	ShowPeers bool `toml:"show_peers"`
+	// Preallocate takes the room of a download when it begins, instead of as it
+	// grows.
+	Preallocate bool `toml:"preallocate"`
+}
+
+// Vault says what opens the sealed state of the daemon.
+type Vault struct {
+	// PassphraseFile holds the passphrase in its first line. Others on the
+	// machine must not be able to read it. Empty means that sotto asks, or uses
+	// a key file of its own when no passphrase was set.
+	PassphraseFile string `toml:"passphrase_file"`
 }
 
 // Tor says which tor carries onion traffic.
@@ -148,6 +183,12 @@ func (c *Config) check() *Error {
 	for _, e := range []*Error{
 		absolute("state_dir", c.StateDir),
 		absolute("download_dir", c.DownloadDir),
+		allAbsolute("daemon.folders", c.Daemon.Folders),
+		allAbsolute("daemon.share_dirs", c.Daemon.ShareDirs),
+		absolute("daemon.watch_dir", c.Daemon.WatchDir),
+		entranceAt("daemon.api", c.Daemon.API),
+		between("daemon.keep_free_mib", c.Daemon.KeepFreeMiB, 16<<20),
+		absolute("vault.passphrase_file", c.Vault.PassphraseFile),
 		routerAt("tor.control", c.Tor.Control),
 		routerAt("tor.socks", c.Tor.Socks),
 		routerAt("i2p.sam", c.I2P.SAM),
@@ -180,10 +221,29 @@ func (t *Tor) checkPair() *Error {
 }
 
 func absolute(key, path string) *Error {
-	if path == "" || filepath.IsAbs(path) {
+	if path == "" {
 		return nil
 	}
-	return &Error{Key: key, Problem: "not an absolute path"}
+	return allAbsolute(key, []string{path})
+}
+
+// allAbsolute refuses "" as well: in a list it would stand for no folder.
+func allAbsolute(key string, paths []string) *Error {
+	for _, path := range paths {
+		if !filepath.IsAbs(path) {
+			return &Error{Key: key, Problem: "not an absolute path"}
+		}
+	}
+	return nil
+}
+
+// entranceAt accepts only what nobody beyond this machine can reach.
+func entranceAt(key, at string) *Error {
+	if ap, err := netip.ParseAddrPort(at); at == "" || err == nil && ap.Addr().IsLoopback() && ap.Port() != 0 {
+		return nil
+	}
+	return &Error{Key: key, Problem: "not a loopback address with a port",
+		Remedy: `write it like "127.0.0.1:9091"; for other machines there is sotto remote enable`}
 }
 
 // routerAt accepts only what cannot leave the machine: a unix socket or a
