@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -288,45 +287,4 @@ func TestReport(t *testing.T) {
 	require.Error(t, b.client.Report(t.Context(), make([]byte, maxMessage)))
 	require.Empty(t, got)
 	require.Error(t, start(t, Options{}).client.Report(t.Context(), []byte("x")))
-}
-
-func TestControlConnections(t *testing.T) {
-	l, err := net.Listen("unix", t.TempDir()+"/api")
-	require.NoError(t, err)
-	defer l.Close()
-	for range 2 { // the listener outlives an engine
-		b := start(t, Options{Control: l.(Listener)})
-		in := b.client.Control()
-		user, err := net.Dial("unix", l.Addr().String())
-		require.NoError(t, err)
-		c, err := in.Accept()
-		require.NoError(t, err)
-		require.Equal(t, "control", c.RemoteAddr().Network())
-		require.NotContains(t, c.LocalAddr().String()+in.Addr().String(), l.Addr().String())
-		_, err = user.Write([]byte("status?"))
-		require.NoError(t, err)
-		require.NoError(t, user.(*net.UnixConn).CloseWrite())
-		got, err := io.ReadAll(c)
-		require.NoError(t, err)
-		require.Equal(t, "status?", string(got))
-		_, err = c.Write([]byte("sealed"))
-		require.NoError(t, err)
-		c.Close()
-		got, err = io.ReadAll(user)
-		require.NoError(t, err)
-		require.Equal(t, "sealed", string(got))
-		user.Close()
-
-		waiting := make(chan error, 2)
-		for range 2 {
-			go func() { _, err := in.Accept(); waiting <- err }()
-		}
-		in.Close()
-		for range 2 {
-			require.ErrorIs(t, within(t, waiting), net.ErrClosed)
-		}
-		b.client.Close()
-		require.NoError(t, b.ended(t))
-	}
-	require.Nil(t, start(t, Options{}).client.Control())
 }

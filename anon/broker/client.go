@@ -21,7 +21,7 @@ var errGone = &fault{"the broker is gone", []error{anon.ErrUnavailable, net.ErrC
 type Client struct {
 	link       link
 	transports []transport.Transport
-	control    bool
+	controls   []net.Listener
 	wg         sync.WaitGroup
 	slots      chan struct{} // a request that has no reply yet, closes aside
 	done       chan struct{} // closed when the connection has ended
@@ -63,11 +63,14 @@ func Connect(ctx context.Context, f *os.File) (*Client, error) {
 		return nil, fmt.Errorf("connect to broker: %w", err)
 	}
 	c := &Client{
-		link: l, control: m.Bits&canControl != 0, slots: make(chan struct{}, m.Limit),
+		link: l, slots: make(chan struct{}, m.Limit),
 		done: make(chan struct{}), calls: map[uint32]*call{},
 	}
 	for i, n := range []byte(m.text(0)) {
 		c.transports = append(c.transports, newNetwork(c, uint32(i), anon.Network(n)))
+	}
+	for i := range m.Doors {
+		c.controls = append(c.controls, &controlListener{client: c, door: uint32(i), closed: make(chan struct{})})
 	}
 	c.wg.Go(c.read)
 	return c, nil
@@ -84,7 +87,11 @@ func meet(l link) (message, error) {
 		return message{}, err
 	}
 	l.within(0)
-	return parseHello(buf[:n])
+	m, err := parseHello(buf[:n])
+	if err == nil && m.Doors > maxDoors {
+		err = violation("more doors than there may be")
+	}
+	return m, err
 }
 
 // Transports returns one Transport for each that the broker offers, in its
@@ -93,14 +100,12 @@ func meet(l link) (message, error) {
 // Closing one closes what was opened through it.
 func (c *Client) Transports() []transport.Transport { return slices.Clone(c.transports) }
 
-// Control returns a listener for the user's connections, or nil when the
-// broker has none for us. It asks for one connection for each Accept.
-func (c *Client) Control() net.Listener {
-	if !c.control {
-		return nil
-	}
-	return &controlListener{client: c, closed: make(chan struct{})}
-}
+// Controls returns a listener for each of the broker's doors, in the order of
+// Options.Control; none when it has none for us. Each asks for one connection
+// for each Accept. What an address says of them is nothing: the caller knows by
+// the order which is which. Each call returns the same listeners, and closing
+// one leaves the broker's open.
+func (c *Client) Controls() []net.Listener { return slices.Clone(c.controls) }
 
 // Report hands at most MaxReport bytes to the broker and returns what it says
 // to them.

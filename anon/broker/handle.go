@@ -15,7 +15,6 @@ var (
 	errIdentities = errors.New("broker: open: as many identities are open on this network as may be")
 	errAbility    = errors.New("broker: not an ability of this network")
 	errPackets    = fmt.Errorf("broker: datagrams: %w: no network has them yet", errors.ErrUnsupported)
-	errNoControl  = errors.New("broker: nobody connects to this engine")
 	errNoReport   = errors.New("broker: reports are not wanted")
 )
 
@@ -25,7 +24,7 @@ func closedError(op string) error { return fmt.Errorf("broker: %s: %w", op, net.
 // until that ends. The id is free before the reply leaves, as the engine may
 // use it again at once.
 func (s *server) handle(ctx context.Context, m message, p *presence) {
-	places := s.places(m.Verb)
+	places := s.places(m)
 	rep, c := s.doPlaced(ctx, places, m, p)
 	rep.Verb, rep.ID = m.Verb, m.ID
 	s.mu.Lock()
@@ -48,13 +47,13 @@ func (s *server) handle(ctx context.Context, m message, p *presence) {
 	}
 }
 
-// places returns what bounds the streams that a verb makes; nil for none.
-func (s *server) places(v verb) chan struct{} {
-	switch v {
+// places returns what bounds the streams that a request makes; nil for none.
+func (s *server) places(m message) chan struct{} {
+	switch m.Verb {
 	case verbDial, verbAccept:
 		return s.streams
 	case verbControl:
-		return s.control
+		return s.doors[m.Number].places
 	}
 	return nil
 }
@@ -87,7 +86,7 @@ func (s *server) do(ctx context.Context, m message, p *presence) (rep message, c
 		rep, err = probe(ctx, s.Transports[m.Number])
 		return rep, nil, err
 	case verbControl:
-		c, err = s.acceptControl(ctx)
+		c, err = s.doors[m.Number].accept(ctx)
 		return rep, c, err
 	case verbReport:
 		if s.Report == nil || len(m.text(0)) > MaxReport {
@@ -234,18 +233,15 @@ func probe(ctx context.Context, t transport.Transport) (message, error) {
 	return message{head{Bits: bits}, []string{cut(st.Where), cut(st.Version), cut(st.Note)}}, err
 }
 
-// acceptControl waits for one connection of the user's.
-func (s *server) acceptControl(ctx context.Context) (net.Conn, error) {
-	if s.Control == nil {
-		return nil, errNoControl
-	}
+// accept waits for one connection of the user's.
+func (d door) accept(ctx context.Context) (net.Conn, error) {
 	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	return acceptOne(ctx, s.Control)
+	return acceptOne(ctx, d.Listener)
 }
 
 // acceptOne is l.Accept with a context. Nobody else may accept meanwhile.

@@ -98,6 +98,7 @@ func TestHostileEngine(t *testing.T) {
 		"many texts":         func(r *rawEngine) { r.send(append(probe, make([]byte, 4*(maxTexts+1))...)) },
 		"an oversized one":   func(r *rawEngine) { r.send(append(probe, make([]byte, maxMessage)...)) },
 		"an unknown network": func(r *rawEngine) { r.send(encoded(ask(verbOpen, 1, 1))) },
+		"a door not there":   func(r *rawEngine) { r.send(encoded(ask(verbControl, 1, 0))) },
 		"an address on none": func(r *rawEngine) { r.send(encoded(message{head: head{Verb: verbDial, Remote: place{Port: 80}}})) },
 		"an address off ours": func(r *rawEngine) {
 			r.send(encoded(message{head: head{Verb: verbDial, Remote: place{Network: 200, Key: [32]byte{1}}}}))
@@ -198,7 +199,7 @@ func TestRefusalsAreAnswers(t *testing.T) {
 		require.ErrorIs(t, m.takeFault(), net.ErrClosed)
 	}
 	opened := r.ask(t, ask(verbOpen, 1, 0))
-	for _, v := range []verb{verbResolve, verbPackets, verbControl, verbReport} {
+	for _, v := range []verb{verbResolve, verbPackets, verbReport} {
 		m := r.ask(t, ask(v, 1, opened.Number))
 		require.Equal(t, v, m.Verb)
 		require.Error(t, m.takeFault())
@@ -455,7 +456,7 @@ func join(msgs ...message) (b []byte) {
 func FuzzEngine(f *testing.F) {
 	dial := message{head: head{Verb: verbDial, ID: 2, Number: 1, Remote: placeOf(there)}}
 	f.Add(join(ask(verbOpen, 1, 0), dial, ask(verbAccept, 3, 1), ask(verbCancel, 2, 0), ask(verbClose, 4, 1)))
-	f.Add(join(ask(verbOpen, 1, 0), ask(verbOpen, 2, 0), ask(verbProbe, 3, 0), ask(verbPackets, 4, 0), ask(verbControl, 5, 0)))
+	f.Add(join(ask(verbOpen, 1, 0), ask(verbOpen, 2, 0), ask(verbProbe, 3, 0), ask(verbPackets, 4, 0), ask(verbControl, 5, 0), ask(verbControl, 6, 1), ask(verbCancel, 5, 0), ask(verbControl, 7, 2)))
 	f.Add(join(ask(verbClose, 1, 1), ask(verbReport, 2, 0)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fake, opened := newFake(), make(chan struct{}, 100)
@@ -465,7 +466,9 @@ func FuzzEngine(f *testing.F) {
 			other.Close()
 			return c, nil
 		}
-		r := startRaw(t, fake, Options{Requests: 8, Streams: 2, Report: func([]byte) error { return nil }}).hello(t)
+		r := startRaw(t, fake, Options{
+			Requests: 8, Streams: 2, Control: []Listener{crowd{}, crowd{}}, Report: func([]byte) error { return nil },
+		}).hello(t)
 		r.SetWriteDeadline(time.Now().Add(patience))
 		for _, msg := range split(b) {
 			if r.send(msg) != nil {

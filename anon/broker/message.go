@@ -13,7 +13,7 @@ import (
 )
 
 // version of the protocol. Both ends are the same program, so they agree.
-const version = 1
+const version = 2
 
 const (
 	maxMessage = 64 << 10 // bytes, both ways
@@ -27,7 +27,7 @@ const (
 // reply, in any order, and its id is free again.
 //
 //	verb     request                           reply
-//	hello    number: version                   number, limit, bits; text: networks, a byte each
+//	hello    number: version                   number, limit, doors; text: networks, a byte each
 //	open     number: network; port;            number: endpoint; local; bits;
 //	         texts: label, key                 text: full address
 //	close    number: endpoint, used once
@@ -35,7 +35,7 @@ const (
 //	accept   number: endpoint                  the same
 //	resolve  number: endpoint; text: name      remote
 //	probe    number: network                   bits; texts: where, version, note
-//	control                                    a stream, from the user
+//	control  number: door                      a stream, from the user
 //	report   text: the report
 //	packets                                    refused until a transport has datagrams
 //	cancel   id of a request                   none; the request has its own
@@ -57,8 +57,6 @@ const (
 
 // What the bits of a message mean, by verb.
 const (
-	canControl = 1
-
 	canResolve  = 1
 	hasFullAddr = 2
 
@@ -84,6 +82,7 @@ type head struct {
 	Number        uint32
 	Limit, Port   uint16
 	Bits, Kinds   uint16
+	Doors         uint16
 	Local, Remote place
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"sotto/anon"
 	"sotto/transport"
@@ -242,19 +243,34 @@ type halfConn struct {
 func (c conn) LocalAddr() net.Addr  { return c.local }
 func (c conn) RemoteAddr() net.Addr { return c.remote }
 
-// controlListener accepts the user's connections.
+// controlListener accepts the user's connections at one door.
 type controlListener struct {
 	client *Client
+	door   uint32
 	closed chan struct{}
 	once   sync.Once
 }
 
+// acceptPause keeps a fault that lasts, such as no free descriptors, from
+// spinning.
+const acceptPause = 100 * time.Millisecond
+
+// Accept fails for good only: who serves over it takes any error for the end.
 func (l *controlListener) Accept() (net.Conn, error) {
-	a, err := l.client.ask(context.Background(), l.closed, message{head: head{Verb: verbControl}})
-	if err != nil {
-		return nil, fmt.Errorf("broker: accept control connection: %w", err)
+	for {
+		a, err := l.client.ask(context.Background(), l.closed, message{head: head{Verb: verbControl, Number: l.door}})
+		if err == nil {
+			return conn{a.conn, controlAddr{}, controlAddr{}}, nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return nil, fmt.Errorf("broker: accept control connection: %w", err)
+		}
+		select {
+		case <-time.After(acceptPause):
+		case <-l.closed:
+		case <-l.client.done:
+		}
 	}
-	return conn{a.conn, controlAddr{}, controlAddr{}}, nil
 }
 
 func (l *controlListener) Close() error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,8 +32,10 @@ type Options struct {
 	// 20 KiB. 0 means 2048.
 	Streams int
 	// Control hands the user's connections to the engine, each when the engine
-	// asks for one, at most 64 at a time. Serve never closes it. nil: none.
-	Control Listener
+	// asks for one of that door: at most 8 doors, and 64 connections at a time,
+	// waiting Accepts included, of which each door has an equal part, so that a
+	// crowd at one leaves the others open. Serve closes none of them. nil: none.
+	Control []Listener
 	// Report gets what the engine reports, at most MaxReport bytes that it may
 	// keep. Its error is the engine's answer. nil refuses.
 	Report func([]byte) error
@@ -41,8 +44,9 @@ type Options struct {
 const (
 	// DefaultIdentities is the limit of a network that Options do not name.
 	DefaultIdentities = 8
-	// maxControl bounds the user's connections at a time.
+	// maxControl bounds the user's connections at a time, through all doors.
 	maxControl = 64
+	maxDoors   = 8
 )
 
 // Listener is a net.Listener that can be made to let go, as those of package
@@ -61,6 +65,9 @@ func (o *Options) check() error {
 	}
 	if o.Requests < 1 || o.Requests > 1<<16-1 || o.Streams < 1 || len(o.Transports) > 255 {
 		return errors.New("broker: a limit is out of range")
+	}
+	if len(o.Control) > maxDoors || slices.Contains(o.Control, nil) {
+		return errors.New("broker: more doors than may be, or none behind one")
 	}
 	for _, t := range o.Transports {
 		if _, ok := t.(transport.Prober); !ok {
@@ -115,8 +122,7 @@ type server struct {
 
 	workers chan struct{} // a handler at work or sending its reply
 	streams chan struct{} // a stream open or being made
-	control chan struct{} // the same for connections of the user's
-	turn    chan struct{} // at Control.Accept, which cannot be shared out
+	doors   []door
 
 	mu      sync.Mutex
 	pending map[uint32]context.CancelFunc
@@ -125,6 +131,13 @@ type server struct {
 	count   map[anon.Network]int // identities open or being opened
 	last    uint32               // number of the newest presence
 	relays  map[*relay]struct{}
+}
+
+// door is one way in for the user's connections.
+type door struct {
+	Listener
+	places chan struct{} // a connection open or waited for
+	turn   chan struct{} // at Accept, which cannot be shared out
 }
 
 // presence is an endpoint that the engine has open.
@@ -141,9 +154,11 @@ func newServer(ctx context.Context, l link, o Options) *server {
 	s := &server{
 		Options: o, link: l, large: newShelf(),
 		workers: make(chan struct{}, room), streams: make(chan struct{}, o.Streams),
-		control: make(chan struct{}, maxControl), turn: make(chan struct{}, 1),
 		pending: map[uint32]context.CancelFunc{}, open: map[uint32]*presence{},
 		count: map[anon.Network]int{}, relays: map[*relay]struct{}{},
+	}
+	for _, l := range o.Control {
+		s.doors = append(s.doors, door{l, make(chan struct{}, maxControl/len(o.Control)), make(chan struct{}, 1)})
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	return s
@@ -166,7 +181,7 @@ func (s *server) closeAll() {
 
 // greet exchanges the first messages.
 func (s *server) greet() error {
-	m := message{head: head{Limit: uint16(s.Requests), Bits: bit(s.Control != nil, canControl)}}
+	m := message{head: head{Limit: uint16(s.Requests), Doors: uint16(len(s.doors))}}
 	var networks []byte
 	for _, t := range s.Transports {
 		networks = append(networks, byte(t.Network()))
@@ -249,6 +264,8 @@ func (s *server) admit(m message) (context.Context, *presence, error) {
 		return nil, nil, violation("more requests than agreed on")
 	case (m.Verb == verbOpen || m.Verb == verbProbe) && m.Number >= uint32(len(s.Transports)):
 		return nil, nil, violation("a network that was not offered")
+	case m.Verb == verbControl && m.Number >= uint32(len(s.doors)):
+		return nil, nil, violation("a door that was not offered")
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.pending[m.ID] = cancel
