@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -23,8 +24,12 @@ const MaxRecord = 256 << 20
 // several goroutines.
 type Box struct {
 	aead cipher.AEAD // 256-bit keys and 192-bit random nonces: XChaCha20-Poly1305
+	key  []byte      // the cipher's, for Hand
 	tags []byte
 }
+
+// Format hides the keys.
+func (b Box) Format(f fmt.State, _ rune) { fmt.Fprint(f, "box (hidden)") }
 
 // A sealed record is a format byte, the nonce and the sealed text. The text is
 // the record's length, 4 bytes big-endian, the record, and zeros up to the next
@@ -42,15 +47,21 @@ func newBox(master []byte, purpose string) (*Box, error) {
 		return nil, err
 	}
 	defer clear(key)
-	aead, err := chacha20poly1305.NewX(key)
-	if err != nil {
-		return nil, err
-	}
 	tags, err := subkey(master, nil, "tag "+purpose)
 	if err != nil {
 		return nil, err
 	}
-	return &Box{aead, tags}, nil
+	defer clear(tags)
+	return boxWith(key, tags)
+}
+
+// boxWith copies the keys.
+func boxWith(key, tags []byte) (*Box, error) {
+	aead, err := chacha20poly1305.NewX(key)
+	if err != nil {
+		return nil, err
+	}
+	return &Box{aead, bytes.Clone(key), bytes.Clone(tags)}, nil
 }
 
 // Tag returns a name that tells nothing to whoever lacks the key, and is the

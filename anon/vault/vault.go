@@ -2,7 +2,10 @@
 // what sotto writes to disk with keys derived from it.
 //
 // It hands out no key: callers get a Box, which seals and opens named records.
-// Secrets go in and come out as anon.Secret, which prints and encodes as
+// A box can cross to another process of this program (Hand, Take), in a form
+// that only this package writes and reads: so an engine that keeps state reads
+// and writes what it has sealed itself, and the master key, the passphrase and
+// all other boxes stay with the process that opened the vault. Secrets go in and come out as anon.Secret, which prints and encodes as
 // nothing. It reads no environment, prompts nobody, and opens nothing that is
 // damaged, exposed to others or too dear to open.
 //
@@ -190,6 +193,9 @@ func (v *Vault) write(k Key, c cost) error {
 	}
 	return v.dir.Replace(fileName, h.marshal())
 }
+
+// Format hides the master key.
+func (v *Vault) Format(f fmt.State, _ rune) { fmt.Fprint(f, "vault (hidden)") }
 
 // Box returns the box for a purpose, which is part of its key: what one box
 // sealed no other opens. It stays usable after the vault is closed.
