@@ -25,6 +25,7 @@ var openers = map[string]struct {
 	"transport/tor/router/child.go":   {[]string{"os/exec.*"}, "starts the tor that we own"},
 	"transport/i2p/samtest/router.go": {[]string{"net.Listen"}, "is the fake router of the tests, which TestFakesAreNotShipped keeps out of the program"},
 	"client/api/serve.go":             {[]string{"net/http.Server"}, "serves HTTP on listeners it is given; opens none"},
+	"client/api/caller/caller.go":     {[]string{"net.Dialer", "net/http.Client", "net/http.Transport"}, "asks the daemon over its unix socket, whatever address is asked for"},
 	"cmd/sotto/broker.go":             {[]string{"os/exec.ExitError"}, "asks how the engine has ended; anon/cage starts it"},
 
 	"anon/cage/start_linux.go":          {[]string{"os/exec.*"}, "starts sotto itself once more, behind the walls"},
