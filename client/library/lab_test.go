@@ -104,6 +104,14 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestOwnContract(t *testing.T) {
+	rpctest.RunOwn(t, func(t *testing.T, folder string) rpctest.OwnLibrary {
+		b := newLab(t, memory.Options{})
+		b.folder = folder
+		return b.start()
+	})
+}
+
 // seed is somebody who has a torrent, with a tracker of their own.
 type seed struct {
 	link  *metainfo.Link

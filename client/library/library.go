@@ -38,7 +38,7 @@ type Options struct {
 	// each behind a guard. The Library does not close them.
 	Transports []transport.Transport
 	// Shared are the networks on which torrents live at one address, since
-	// addresses are dear there, or at a few: see SetIdentity. On others each has
+	// addresses are dear there, or at a few: see Tune. On others each has
 	// its own. Torrents at one address are known to be one user's.
 	Shared []anon.Network
 	// Store keeps everything. The Library uses it until Run returns and does

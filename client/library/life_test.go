@@ -320,7 +320,8 @@ func testLimitsHold(t *testing.T) {
 			return l.Configure(t.Context(), rpc.SettingsChange{AltDown: of(int64(50)), AltOn: of(true)})
 		},
 		"network": func(l *running, _ int64) error {
-			return l.SetNetworkLimit(t.Context(), anon.Memory, library.NetworkLimit{Down: 50})
+			_, err := l.LimitNetwork(t.Context(), anon.Memory, of(int64(50)), nil)
+			return err
 		},
 		"group": func(l *running, id int64) error {
 			return errors.Join(l.SetGroup(t.Context(), "g", rpc.GroupChange{SpeedDown: of(int64(50)), LimitDown: of(true)}),
@@ -398,7 +399,7 @@ func testSeedTime(t *testing.T) {
 	b := newLab(t, memory.Options{})
 	l := b.start()
 	id := l.add(b.serve("album", 100_000).link)
-	require.NoError(t, l.SetSeedTime(t.Context(), id, 10*time.Minute))
+	require.NoError(t, l.Tune(t.Context(), []int64{id}, rpc.Tuning{SeedTime: of(10 * time.Minute)}))
 	l.until(id, "done", seeding)
 	time.Sleep(5 * time.Minute)
 	require.Equal(t, rpc.Seeding, l.get(id).State)
@@ -430,7 +431,7 @@ func testIdentities(t *testing.T) {
 		require.NoError(t, err)
 		ids = append(ids, got.ID)
 	}
-	require.NoError(t, l.SetIdentity(t.Context(), ids[0], "apart"))
+	require.NoError(t, l.Tune(t.Context(), ids[:1], rpc.Tuning{Identity: of("apart")}))
 	require.NoError(t, l.Act(t.Context(), rpc.StartNow, ids[:3]))
 	for _, id := range ids[:3] {
 		l.until(id, "done", seeding)
@@ -439,7 +440,7 @@ func testIdentities(t *testing.T) {
 	require.Len(t, n.at, 2)
 	n.mu.Unlock()
 	for i, id := range ids[1:8] {
-		err := l.SetIdentity(t.Context(), id, string(rune('a'+i)))
+		err := l.Tune(t.Context(), []int64{id}, rpc.Tuning{Identity: of(string(rune('a' + i)))})
 		if i < 6 {
 			require.NoError(t, err)
 		} else {

@@ -2,6 +2,7 @@ package library
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"sotto/anon"
@@ -23,10 +24,18 @@ type network struct {
 	// identity. Whoever has the token may look.
 	token   chan struct{}
 	porters map[string]*porter.Porter
+
+	pulse *pulse
+
+	mu    sync.Mutex
+	homes map[string]anon.Addr // of the porters, by the same names
 }
 
 func newNetwork(t transport.Transport, shared bool) *network {
-	n := &network{transport: t, shared: shared, rates: newRates(), token: make(chan struct{}, 1), porters: make(map[string]*porter.Porter)}
+	n := &network{
+		transport: t, shared: shared, rates: newRates(), pulse: newPulse(),
+		token: make(chan struct{}, 1), porters: make(map[string]*porter.Porter), homes: make(map[string]anon.Addr),
+	}
 	n.token <- struct{}{}
 	return n
 }
@@ -58,6 +67,9 @@ func (n *network) open(ctx context.Context, name string, hashes [][20]byte) (tra
 			return nil, look, err
 		}
 		n.porters[name] = porter.New(ep)
+		n.mu.Lock()
+		n.homes[name] = ep.Addr()
+		n.mu.Unlock()
 	}
 	return n.porters[name].Door(hashes...), look, nil
 }

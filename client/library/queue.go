@@ -147,13 +147,9 @@ func (o *owner) join(t *torrent, now time.Time) {
 // networksOf returns the networks that a torrent is to be on, the preferred one
 // first.
 func (o *owner) networksOf(t *torrent) (out []*network) {
-	wants := t.rec.Networks
 	for _, n := range o.networks {
 		on := n.transport.Network()
-		if len(wants) > 0 && !slices.Contains(wants, on) {
-			continue
-		}
-		if len(wants) == 0 && !names(t, on) {
+		if !t.mayUse(on) || len(t.rec.Networks) == 0 && !names(t, on) {
 			continue
 		}
 		out = append(out, n)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"sotto/anon"
 	"sotto/client/api/rpc"
 )
 
@@ -58,74 +57,6 @@ func (l *Library) Configure(ctx context.Context, c rpc.SettingsChange) error {
 		}
 		o.inside = within(s.Alt, time.Now())
 		return nil
-	})
-}
-
-// SetNetworkLimit bounds all torrents on one network together.
-func (l *Library) SetNetworkLimit(ctx context.Context, n anon.Network, limit NetworkLimit) error {
-	return l.ask(ctx, func(o *owner) error {
-		s := o.settings
-		s.Networks = make(map[string]NetworkLimit)
-		for k, v := range o.settings.Networks {
-			s.Networks[k] = v
-		}
-		s.Networks[n.String()] = limit
-		return o.settle(s)
-	})
-}
-
-// SetNetworks makes a torrent run on these networks only; none means every one
-// that its link names somebody on.
-func (l *Library) SetNetworks(ctx context.Context, id int64, on []anon.Network) error {
-	return l.ask(ctx, func(o *owner) error {
-		ts := o.these([]int64{id})
-		err := o.commit(ts, func(t *torrent) { t.rec.Networks = slices.Clone(on) })
-		for _, t := range ts {
-			for _, x := range t.lanes {
-				if len(on) > 0 && !slices.Contains(on, x.net.transport.Network()) {
-					o.leave(x)
-				}
-			}
-		}
-		return err
-	})
-}
-
-// MaxIdentities is how many addresses torrents share on one network, at most.
-const MaxIdentities = 8
-
-// SetIdentity has a torrent live at the address of that name on networks where
-// torrents share one; "" is the name that all have at first. A name more than
-// MaxIdentities is an *rpc.Error.
-func (l *Library) SetIdentity(ctx context.Context, id int64, name string) error {
-	return l.ask(ctx, func(o *owner) error {
-		ts := o.these([]int64{id})
-		names := map[string]bool{name: true}
-		for _, t := range o.torrents {
-			if !slices.Contains(ts, t) {
-				names[t.own.Identity] = true
-			}
-		}
-		if len(names) > MaxIdentities {
-			return &rpc.Error{Code: rpc.CodeParams, Text: "there are as many identities as there may be: each costs the network tunnels"}
-		}
-		err := o.commit(ts, func(t *torrent) { t.own.Identity = name })
-		for _, t := range ts {
-			for _, x := range t.lanes {
-				if x.net.shared {
-					o.leave(x) // and comes back at the other address
-				}
-			}
-		}
-		return err
-	})
-}
-
-// SetSeedTime has a torrent stop when it has seeded for so long over all runs; 0
-// means no limit.
-func (l *Library) SetSeedTime(ctx context.Context, id int64, d time.Duration) error {
-	return l.ask(ctx, func(o *owner) error {
-		return o.commit(o.these([]int64{id}), func(t *torrent) { t.rec.Limits.SeedTime = d })
 	})
 }
 

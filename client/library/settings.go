@@ -15,16 +15,13 @@ type settings struct {
 	Version int `json:"v"`
 	rpc.Settings
 	Groups   []rpc.Group
-	Networks map[string]NetworkLimit
+	Networks map[string]rpc.NetworkLimit
 	Added    int           // files of torrents that were added
 	Runs     int           // of the library
 	Active   time.Duration // before this run
 }
 
 const settingsVersion = 1
-
-// NetworkLimit bounds one network. Rates are kB/s of 1000 bytes, 0 for none.
-type NetworkLimit struct{ Down, Up int64 }
 
 func (o *owner) loadSettings() error {
 	o.settings = settings{
@@ -36,7 +33,7 @@ func (o *owner) loadSettings() error {
 			StalledQueue: true, StalledAfter: 30 * time.Minute,
 			RatioLimit: 2, IdleLimit: 30 * time.Minute, Encryption: "tolerated",
 		},
-		Networks: make(map[string]NetworkLimit),
+		Networks: make(map[string]rpc.NetworkLimit),
 	}
 	raw, err := o.opts.Store.Settings()
 	if err != nil {

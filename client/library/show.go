@@ -89,6 +89,7 @@ func (o *owner) show(t *torrent, parts rpc.Part, now time.Time) rpc.Torrent {
 		DownLimit: t.own.Down, UpLimit: t.own.Up, DownLimited: t.own.DownLimited, Limited: t.own.UpLimited,
 		PeerLimit: o.peerLimit(t), RatioLimit: t.own.RatioLimit, RatioMode: t.own.RatioMode,
 		IdleLimit: t.own.IdleLimit, IdleMode: t.own.IdleMode,
+		Networks: slices.Clone(t.rec.Networks), Identity: t.own.Identity, SeedTimeLimit: t.rec.Limits.SeedTime,
 	}
 	if m := t.own.Move; m != nil {
 		out.Folder = m.From.Dir // until nothing is left to do there

@@ -42,7 +42,7 @@ var arrows = []arrow{
 	{"client/metainfo", []string{"anon", "client/bencode", "client/engine/merkle"}, []string{"golang.org/x/text/unicode/norm"}, "reads foreign files, must not reach a network"},
 	{"client/bencode", nil, nil, "a decoder needs nothing"},
 	{"client/config", nil, []string{"github.com/pelletier/go-toml/v2"}, "reads a file, knows nobody"},
-	{"client/api/rpc/rpctest", []string{"client/api/rpc", "client/metainfo"}, []string{"github.com/stretchr/testify"}, "judges libraries, and is one, for tests"},
+	{"client/api/rpc/rpctest", []string{"anon", "client/api/rpc", "client/metainfo"}, []string{"github.com/stretchr/testify"}, "judges libraries, and is one, for tests"},
 	{"client/api/rpc", []string{"anon", "client/metainfo"}, nil, "answers bytes with bytes, over a library it is given"},
 	{"client/api/caller", []string{"anon", "client/api/rpc", "client/metainfo"}, nil, "asks the daemon, over the one socket it is given"},
 	{"client/api", []string{"client/api/rpc"}, []string{"golang.org/x/time/rate"}, "decides who may call, on listeners it is given"},

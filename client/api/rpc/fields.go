@@ -100,6 +100,11 @@ var fields = []field{
 	simple("seedIdleLimit", func(t *Torrent) any { return int(t.IdleLimit.Minutes()) }),
 	simple("seedIdleMode", func(t *Torrent) any { return int(t.IdleMode) }),
 
+	// Sotto's own; see Tuning.
+	simple("sotto_networks", func(t *Torrent) any { return networkNames(t.Networks) }),
+	simple("sotto_identity", func(t *Torrent) any { return plain(t.Identity, maxText) }),
+	simple("sotto_seed_time", func(t *Torrent) any { return int(t.SeedTimeLimit.Minutes()) }),
+
 	{"files", Files, files},
 	{"fileStats", Files, fileStats},
 	{"wanted", Files, wanted},

@@ -38,6 +38,15 @@ type Config struct {
 	// Folders are where downloads may go: absolute paths. Nothing outside them
 	// can be named. None means that callers cannot choose a folder at all.
 	Folders []string
+	// ShareDirs are more folders, absolute, in which things may be shared, but
+	// nothing may be put.
+	ShareDirs []string
+	// Own answers sotto's own methods; nil means that there are none.
+	Own Own
+	// Label is what the walls around us are worth, in one word, and Started when
+	// this run began: sotto_status tells them.
+	Label   string
+	Started time.Time
 	// ShowPeers reveals the addresses of peers. Otherwise a peer has a name
 	// that holds for this run of the program and says its network only.
 	ShowPeers bool
@@ -57,6 +66,7 @@ type Responder struct {
 	config  Config
 	log     *slog.Logger
 	folders folders
+	shares  folders
 	peerKey [32]byte // hides peers' addresses for this run
 	stop    sync.Once
 }
@@ -70,13 +80,17 @@ func New(c Config) (*Responder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("answer calls: %w", err)
 	}
+	shares, err := newFolders(c.ShareDirs)
+	if err != nil {
+		return nil, fmt.Errorf("answer calls: %w", err)
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Version == "" {
 		c.Version = "unknown"
 	}
-	r := &Responder{config: c, log: c.Log, folders: f}
+	r := &Responder{config: c, log: c.Log, folders: f, shares: shares}
 	rand.Read(r.peerKey[:]) // never fails: crypto/rand ends the process instead
 	return r, nil
 }
@@ -117,8 +131,8 @@ func (r *Responder) call(ctx context.Context, m message, local bool) (object, *E
 	if m.bad != nil {
 		return nil, m.bad
 	}
-	do, ok := methods[m.method]
-	if !ok {
+	do := r.method(m)
+	if do == nil {
 		return nil, &Error{CodeMethod, "method name not recognized"}
 	}
 	result, err := do(&call{r: r, ctx: ctx, dialect: m.dialect, local: local}, m.args)

@@ -407,13 +407,15 @@ func FuzzCall(f *testing.F) {
 		`[{"jsonrpc":"2.0","id":1,"method":"session_set","params":{"alt_speed_time_begin":3,"dht_enabled":false}},{"jsonrpc":"2.0","method":"torrent_stop"}]`,
 		`{"method":"torrent-add","arguments":{"filename":"magnet:?xt=urn:btih:` + hash + `","metainfo":"ZA==","download-dir":"/x"}}`,
 		`{"method":"torrent-set","arguments":{"trackerReplace":[0,"http://x.i2p/b"],"trackerRemove":[0],"files-wanted":[]}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"sotto_set","params":{"ids":[1],"networks":["tor"],"identity":"x","seed_time":5}}`,
+		`[{"jsonrpc":"2.0","id":1,"method":"sotto_limits","params":{"network":"i2p","down":5}},{"jsonrpc":"2.0","id":2,"method":"sotto_status"}]`,
 	} {
 		f.Add([]byte(seed))
 	}
 	root := f.TempDir()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		lib := rpctest.New(root)
-		r, err := rpc.New(rpc.Config{Library: lib, Folders: []string{root}})
+		r, err := rpc.New(rpc.Config{Library: lib, Own: lib, Folders: []string{root}})
 		require.NoError(t, err)
 		if out := r.Answer(t.Context(), body, false); out != nil {
 			require.True(t, json.Valid(out), string(out))

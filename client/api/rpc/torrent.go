@@ -113,7 +113,10 @@ type Torrent struct {
 	RatioMode            LimitMode
 	IdleLimit            time.Duration // whole minutes
 	IdleMode             LimitMode
-	IdleFor              time.Duration // since the last payload while seeding
+	IdleFor              time.Duration  // since the last payload while seeding
+	Networks             []anon.Network // as Tuning has them, as the two below
+	Identity             string
+	SeedTimeLimit        time.Duration
 	// AnnounceAfter is when asking the trackers again would do something; zero
 	// when it would not.
 	AnnounceAfter time.Time

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"sotto/anon"
 	"sotto/client/api/rpc"
 	"sotto/client/metainfo"
 )
@@ -31,6 +32,8 @@ type Library struct {
 	fail     error
 	added    []rpc.Addition
 	deleted  []string
+	limits   map[anon.Network]rpc.NetworkLimit
+	wrong    []rpc.Condition
 }
 
 type gone struct {
@@ -53,6 +56,7 @@ func New(folder string) *Library {
 			RatioLimit: 2, IdleLimit: 30 * time.Minute, Encryption: "tolerated",
 		},
 		totals: rpc.Totals{Runs: 1},
+		limits: map[anon.Network]rpc.NetworkLimit{anon.I2P: {}, anon.Tor: {}},
 	}
 }
 
@@ -147,7 +151,7 @@ func portion(t rpc.Torrent, parts rpc.Part) rpc.Torrent {
 	keep := func(p rpc.Part) bool { return parts&p != 0 }
 	t.Files, t.Peers, t.Trackers = only(t.Files, keep(rpc.Files)), only(t.Peers, keep(rpc.Peers)), only(t.Trackers, keep(rpc.Trackers))
 	t.Pieces, t.Availability = only(t.Pieces, keep(rpc.Pieces)), only(t.Availability, keep(rpc.Availability))
-	t.Labels = slices.Clone(t.Labels)
+	t.Labels, t.Networks = slices.Clone(t.Labels), slices.Clone(t.Networks)
 	return t
 }
 

@@ -10,3 +10,7 @@ import (
 func TestLibrary(t *testing.T) {
 	rpctest.Run(t, func(_ *testing.T, folder string) rpc.Library { return rpctest.New(folder) })
 }
+
+func TestOwn(t *testing.T) {
+	rpctest.RunOwn(t, func(_ *testing.T, folder string) rpctest.OwnLibrary { return rpctest.New(folder) })
+}

@@ -1,0 +1,182 @@
+package rpc
+
+import (
+	"context"
+	"time"
+
+	"sotto/anon"
+)
+
+// Own is what a library of ours can beyond what Transmission knows, for sotto's
+// own commands. What Library says of its methods holds for these. rpctest.RunOwn
+// judges it.
+type Own interface {
+	// Status tells how the networks and the library are now. A router that does
+	// not answer within a few seconds is not waited for: its network is not ready.
+	Status(ctx context.Context) (Status, error)
+	// Tune sets all that t sets, for every one of ids or, with an error, for
+	// none of them. A network that is not in use is an *Error.
+	Tune(ctx context.Context, ids []int64, t Tuning) error
+	// LimitNetwork bounds all torrents on one network together, in kB/s of 1000
+	// bytes, 0 for no bound, and returns the bounds that hold then; nil leaves
+	// one as it is. A network that is not in use is an *Error.
+	LimitNetwork(ctx context.Context, on anon.Network, down, up *int64) (NetworkLimit, error)
+}
+
+// Status is how sotto is at one moment.
+type Status struct {
+	Networks   []NetworkStatus // in the order of preference
+	Conditions []Condition     // what matters most first
+}
+
+// NetworkStatus is how one network is.
+type NetworkStatus struct {
+	On    anon.Network
+	Ready bool // it can carry streams now
+	// Where is the router, its Version, and a Note of one sentence on what is
+	// wrong; each "" when there is nothing to say.
+	Where, Version, Note string
+	// Addr is where torrents that name no identity live, on a network where they
+	// share an address and are there already. Otherwise the zero Addr.
+	Addr  anon.Addr
+	Limit NetworkLimit
+}
+
+// NetworkLimit bounds one network. Rates are kB/s of 1000 bytes, 0 for none.
+type NetworkLimit struct{ Down, Up int64 }
+
+// Condition is something that is wrong now, as package health has it.
+type Condition struct {
+	Name, Severity        string
+	Subject               string // what it is about, for the user's eyes; may be linkable
+	Since                 time.Time
+	What, Privacy, Remedy string // a sentence each
+}
+
+// Tuning says what to set of a torrent; nil leaves alone.
+type Tuning struct {
+	// Networks are those it may run on; none means every one that its link
+	// names somebody on.
+	Networks *[]anon.Network
+	// Identity is the name of the address it lives at where torrents share
+	// some; "" is the one that all have at first.
+	Identity *string
+	// SeedTime is how long it seeds over all runs; 0 means no limit.
+	SeedTime *time.Duration
+}
+
+// ownMethods are sotto's own, for the modern dialect only.
+var ownMethods = map[string]func(*call, *args) (object, error){
+	"sotto_status": (*call).sottoStatus,
+	"sotto_set":    (*call).sottoSet,
+	"sotto_limits": (*call).sottoLimits,
+}
+
+// method returns what answers m, nil when nothing does.
+func (r *Responder) method(m message) func(*call, *args) (object, error) {
+	if do := ownMethods[m.method]; do != nil && m.dialect == modern && r.config.Own != nil {
+		return do
+	}
+	return methods[m.method]
+}
+
+func (c *call) sottoStatus(a *args) (object, error) {
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	st, err := c.r.config.Own.Status(c.ctx)
+	if err != nil {
+		return nil, err
+	}
+	networks, conditions := make([]object, 0, len(st.Networks)), make([]object, 0, len(st.Conditions))
+	for _, n := range st.Networks {
+		networks = append(networks, networkObject(n))
+	}
+	for _, k := range st.Conditions {
+		conditions = append(conditions, object{
+			{"name", k.Name}, {"severity", k.Severity}, {"subject", plain(k.Subject, maxPath)}, {"since", k.Since},
+			{"what", k.What}, {"privacy", k.Privacy}, {"remedy", k.Remedy},
+		})
+	}
+	return object{
+		{"version", c.r.config.Version}, {"label", c.r.config.Label}, {"started", c.r.config.Started},
+		{"networks", networks}, {"conditions", conditions},
+		{"folders", []string(c.r.folders)}, {"share_dirs", []string(c.r.shares)},
+	}, nil
+}
+
+func networkObject(n NetworkStatus) object {
+	address := ""
+	if !n.Addr.IsUnknown() {
+		address = n.Addr.Reveal()
+	}
+	return object{
+		{"network", n.On.String()}, {"ready", n.Ready}, {"where", plain(n.Where, maxPath)},
+		{"version", plain(n.Version, maxText)}, {"note", plain(n.Note, maxText)}, {"address", address},
+		{"down", n.Limit.Down}, {"up", n.Limit.Up},
+	}
+}
+
+func networkNames(list []anon.Network) []string {
+	out := make([]string, 0, len(list))
+	for _, n := range list {
+		out = append(out, n.String())
+	}
+	return out
+}
+
+const maxNetworks = 8 // names in one list
+
+// networks reads a list of networks; nil when it is not there.
+func (a *args) networks(name string) *[]anon.Network {
+	list, ok := a.texts(name, maxNetworks)
+	if !ok {
+		return nil
+	}
+	out := []anon.Network{}
+	for _, text := range list {
+		n, err := anon.ParseNetwork(text)
+		if err != nil {
+			a.fail(name + " must be a list of networks: i2p or tor")
+			return nil
+		}
+		out = append(out, n)
+	}
+	return &out
+}
+
+// maxIdentity is how long the name of an identity may be, in bytes.
+const maxIdentity = 64
+
+// sottoSet wants ids: nobody means all torrents by leaving them out.
+func (c *call) sottoSet(a *args) (object, error) {
+	t := Tuning{Networks: a.networks("networks"), SeedTime: a.minutes("seed_time", maxMinutes)}
+	if name, ok := a.text("identity", maxIdentity); ok {
+		if plain(name, maxIdentity) != name {
+			a.fail("the name of an identity must be readable")
+		}
+		t.Identity = &name
+	}
+	if !a.has("ids") {
+		a.fail("ids are missing: which torrents?")
+	}
+	return c.each(a, func(ids []int64) error { return c.r.config.Own.Tune(c.ctx, ids, t) })
+}
+
+// sottoLimits answers with the limits of the network as they are then.
+func (c *call) sottoLimits(a *args) (object, error) {
+	name, _ := a.text("network", maxText)
+	on, err := anon.ParseNetwork(name)
+	if err != nil {
+		a.fail("network must be i2p or tor")
+	}
+	down, up := a.rate("down"), a.rate("up")
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	now, err := c.r.config.Own.LimitNetwork(c.ctx, on, down, up)
+	if err != nil {
+		return nil, err
+	}
+	return object{{"network", on.String()}, {"down", now.Down}, {"up", now.Up}}, nil
+}
