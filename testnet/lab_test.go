@@ -75,7 +75,7 @@ func TestKeep(t *testing.T) {
 }
 
 func TestNewRefusesElsewhere(t *testing.T) {
-	t.Setenv("SOTTO_LAB_OUTSIDE", "")
+	t.Setenv("LAB_OUTSIDE", "")
 	_, err := testnet.New(testnet.Config{})
 	require.ErrorIs(t, err, netns.ErrNotPrivate)
 }

@@ -84,7 +84,7 @@ func TestStartStopsWithItsContext(t *testing.T) {
 
 // The mark is what tells a namespace of ours from the machine's own network.
 func TestStartRefusesElsewhere(t *testing.T) {
-	t.Setenv("SOTTO_LAB_OUTSIDE", "")
+	t.Setenv("LAB_OUTSIDE", "")
 	_, err := i2pnet.Start(t.Context(), i2pnet.Config{Dir: t.TempDir()})
 	require.ErrorIs(t, err, netns.ErrNotPrivate)
 }

@@ -37,7 +37,7 @@ import (
 // was started from: the outer process's network and mount namespace, as the
 // kernel names them, with a comma between. The value is evidence, not a
 // command: the inner process compares it with its own namespaces.
-const marker = "SOTTO_LAB_OUTSIDE"
+const marker = "LAB_OUTSIDE"
 
 // Config says what to run inside.
 type Config struct {

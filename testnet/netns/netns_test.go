@@ -217,7 +217,7 @@ func TestArriveRefusesTheMachinesOwnNamespace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command("/proc/self/exe")
-			cmd.Env = append(as("pretend"), "SOTTO_LAB_OUTSIDE="+mark)
+			cmd.Env = append(as("pretend"), "LAB_OUTSIDE="+mark)
 			out, err := cmd.Output()
 			require.Error(t, err)
 			require.True(t, strings.HasPrefix(string(out), netns.ErrNotPrivate.Error()), "%s", out)

@@ -153,7 +153,7 @@ func TestCloseTakesEverythingAway(t *testing.T) {
 }
 
 func TestStartRefusesElsewhere(t *testing.T) {
-	t.Setenv("SOTTO_LAB_OUTSIDE", "")
+	t.Setenv("LAB_OUTSIDE", "")
 	_, err := sink.Start(t.TempDir())
 	require.True(t, errors.Is(err, netns.ErrNotPrivate))
 }
