@@ -1,31 +1,52 @@
 package config
 
 import (
-	"bytes"
 	"reflect"
-	"sort"
+	"slices"
 	"strings"
 )
 
 // Keys returns every key of the file, dotted and sorted.
 func Keys() []string {
-	keys := keysOf(reflect.TypeFor[Config](), "")
-	sort.Strings(keys)
+	var keys []string
+	walk(reflect.ValueOf(&Config{}).Elem(), "", func(key string, _ reflect.Value) {
+		keys = append(keys, key)
+	})
+	slices.Sort(keys)
 	return keys
 }
 
-func keysOf(t reflect.Type, prefix string) []string {
-	var keys []string
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name := prefix + f.Tag.Get("toml")
-		if f.Type.Kind() == reflect.Struct {
-			keys = append(keys, keysOf(f.Type, name+".")...)
+// walk visits each setting of c, in the order of the struct.
+func walk(c reflect.Value, prefix string, visit func(key string, v reflect.Value)) {
+	for i := range c.NumField() {
+		name := prefix + c.Type().Field(i).Tag.Get("toml")
+		if c.Field(i).Kind() == reflect.Struct {
+			walk(c.Field(i), name+".", visit)
 			continue
 		}
-		keys = append(keys, name)
+		visit(name, c.Field(i))
 	}
-	return keys
+}
+
+// field returns the setting of a key, which can be set. The zero Value means
+// that there is no such key.
+func (c *Config) field(key string) (found reflect.Value) {
+	walk(reflect.ValueOf(c).Elem(), "", func(k string, v reflect.Value) {
+		if k == key {
+			found = v
+		}
+	})
+	return found
+}
+
+// isTable reports whether a dotted key holds settings and is none.
+func isTable(key string) bool {
+	return slices.ContainsFunc(Keys(), func(k string) bool { return strings.HasPrefix(k, key+".") })
+}
+
+// isUnsafe reports whether a setting weakens privacy.
+func isUnsafe(key string) bool {
+	return strings.HasPrefix(key[strings.LastIndexByte(key, '.')+1:], "unsafe_")
 }
 
 // nearest returns the known key with the fewest letters to change.
@@ -59,26 +80,4 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// lineOf finds where a dotted key stands, 1-based; 0 when it is written in a
-// way this simple look does not follow.
-func lineOf(raw []byte, key string) int {
-	table, leaf := "", key
-	if i := strings.LastIndexByte(key, '.'); i >= 0 {
-		table, leaf = key[:i], key[i+1:]
-	}
-	current := ""
-	for i, line := range bytes.Split(raw, []byte("\n")) {
-		text := strings.TrimSpace(string(line))
-		if strings.HasPrefix(text, "[") {
-			current = strings.Trim(text, "[] \t")
-			continue
-		}
-		name, _, ok := strings.Cut(text, "=")
-		if ok && current == table && strings.TrimSpace(name) == leaf {
-			return i + 1
-		}
-	}
-	return 0
 }

@@ -61,6 +61,7 @@ type app struct {
 	acceptUnconfined bool
 	quietWalls       bool // say nothing of walls that hold
 	configPath       string
+	stateDir         string
 	networks         []string
 
 	reach *cage.Reach // what is left to this process once the engine runs
@@ -109,6 +110,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration file (default: sotto/sotto.toml in your configuration folder)")
+	flags.StringVar(&a.stateDir, "state-dir", "", "folder of what must survive a restart (default: as configured)")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one object a line")
 	flags.BoolVar(&a.acceptUnconfined, "accept-unconfined", false, "go on although the walls around the engine do not hold: a flaw in it could then reveal you")
 	flags.BoolVar(&a.verbose, "verbose", false, "log what happens, without addresses or names")

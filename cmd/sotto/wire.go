@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/adrg/xdg"
 	"github.com/spf13/cobra"
 
 	"sotto/anon"
@@ -26,25 +23,6 @@ import (
 // networkFlag adds --network to a command that uses networks.
 func (a *app) networkFlag(c *cobra.Command) {
 	c.Flags().StringSliceVar(&a.networks, "network", nil, "networks to use, of tor and i2p (default: every router that is there)")
-}
-
-// load reads the configuration. Only the default file may be missing.
-func (a *app) load() (config.Config, error) {
-	path := a.configPath
-	if path == "" {
-		path = filepath.Join(xdg.ConfigHome, "sotto", "sotto.toml")
-	}
-	cfg, err := config.Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if a.configPath != "" {
-			return cfg, &usageError{err}
-		}
-		err = nil
-	}
-	if cfg.StateDir == "" {
-		cfg.StateDir = filepath.Join(xdg.StateHome, "sotto")
-	}
-	return cfg, err
 }
 
 // logger writes to standard error: warnings, and with --verbose what happens.
