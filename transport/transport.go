@@ -86,6 +86,16 @@ type Wired interface {
 	Wire() net.Conn
 }
 
+// Keymaker is a Transport whose identities can keep their address: a key from
+// NewKey in Identity.Key gives the same one at every Open, in every run.
+type Keymaker interface {
+	// NewKey returns a fresh key, in the transport's own form. It may ask the
+	// router for it, which publishes nothing. The caller keeps it secret: whoever
+	// has it can be at that address. Without the ability behind it, it is an error
+	// that is errors.ErrUnsupported.
+	NewKey(ctx context.Context) (anon.Secret, error)
+}
+
 // Prober reports the state of the router behind a Transport. Probe may talk to
 // the router and start a managed one, and ends with ctx. The Status is filled
 // as far as known also when err is not nil.

@@ -257,15 +257,27 @@ func TestBrokerGone(t *testing.T) {
 func TestEngineStartedAgain(t *testing.T) {
 	tr := memory.New(memory.Options{}).Transport()
 	defer tr.Close()
-	key := anon.NewSecret([]byte("the same address twice"))
+	var key anon.Secret
+	var seen []anon.Addr
 	for range 2 {
 		b := start(t, offer(tr))
+		if key.Empty() {
+			var err error
+			key, err = b.client.Transports()[0].(transport.Keymaker).NewKey(t.Context())
+			require.NoError(t, err)
+			require.False(t, key.Empty())
+		}
 		e, err := b.client.Transports()[0].Open(t.Context(), anon.Identity{Network: anon.Memory, Label: "x", Key: key})
 		require.NoError(t, err)
-		require.False(t, e.Addr().IsUnknown())
+		seen = append(seen, e.Addr())
 		b.client.Close()
 		require.NoError(t, b.ended(t))
 	}
+	require.False(t, seen[0].IsUnknown())
+	require.Equal(t, seen[0], seen[1], "the key is that of the address")
+	b := start(t, offer(newFake()))
+	_, err := b.client.Transports()[0].(transport.Keymaker).NewKey(t.Context())
+	require.ErrorContains(t, err, "not an ability")
 }
 
 func TestReport(t *testing.T) {

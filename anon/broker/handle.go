@@ -85,6 +85,9 @@ func (s *server) do(ctx context.Context, m message, p *presence) (rep message, c
 	case verbProbe:
 		rep, err = probe(ctx, s.Transports[m.Number])
 		return rep, nil, err
+	case verbKey:
+		rep, err = newKey(ctx, s.Transports[m.Number])
+		return rep, nil, err
 	case verbControl:
 		c, err = s.doors[m.Number].accept(ctx)
 		return rep, c, err
@@ -149,7 +152,9 @@ func named(ctx context.Context, c net.Conn, err error) (message, net.Conn, error
 // that does not carry a reply is of no use any more.
 func (s *server) reply(rep message, c net.Conn) *relay {
 	if c == nil {
-		if s.link.send(encoded(rep)) != nil {
+		b := encoded(rep)
+		defer clear(b) // it may hold a key
+		if s.link.send(b) != nil {
 			s.cancel()
 		}
 		return nil
@@ -207,6 +212,19 @@ func (s *server) openIdentity(ctx context.Context, t transport.Transport, m mess
 		return message{}, err
 	}
 	return rep, nil
+}
+
+// newKey makes a key for the engine, which seals it and brings it back to open.
+func newKey(ctx context.Context, t transport.Transport) (rep message, err error) {
+	maker, ok := t.(transport.Keymaker)
+	if !ok {
+		return rep, fmt.Errorf("%w: %w", errAbility, errors.ErrUnsupported)
+	}
+	key, err := maker.NewKey(ctx)
+	if err == nil {
+		rep.texts = []string{string(key.Expose())}
+	}
+	return rep, err
 }
 
 // enter takes one of the identities that a network may have; leave gives it back.

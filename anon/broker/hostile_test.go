@@ -88,18 +88,19 @@ func openFiles(t testing.TB) int {
 func TestHostileEngine(t *testing.T) {
 	probe := encoded(ask(verbProbe, 1, 0))
 	for name, misbehave := range map[string]func(r *rawEngine){
-		"garbage":            func(r *rawEngine) { r.send([]byte("GET / HTTP/1.1\r\n\r\n")) },
-		"one byte":           func(r *rawEngine) { r.send([]byte{byte(verbProbe)}) },
-		"no verb":            func(r *rawEngine) { r.send(encoded(ask(0, 1, 0))) },
-		"an unknown verb":    func(r *rawEngine) { r.send(encoded(ask(verbCancel+1, 1, 0))) },
-		"a second greeting":  func(r *rawEngine) { r.send(encoded(hello(message{}))) },
-		"a half text":        func(r *rawEngine) { r.send(append(probe, 0, 0)) },
-		"a text without end": func(r *rawEngine) { r.send(append(probe, 0xff, 0xff, 0xff, 0xff)) },
-		"many texts":         func(r *rawEngine) { r.send(append(probe, make([]byte, 4*(maxTexts+1))...)) },
-		"an oversized one":   func(r *rawEngine) { r.send(append(probe, make([]byte, maxMessage)...)) },
-		"an unknown network": func(r *rawEngine) { r.send(encoded(ask(verbOpen, 1, 1))) },
-		"a door not there":   func(r *rawEngine) { r.send(encoded(ask(verbControl, 1, 0))) },
-		"an address on none": func(r *rawEngine) { r.send(encoded(message{head: head{Verb: verbDial, Remote: place{Port: 80}}})) },
+		"garbage":             func(r *rawEngine) { r.send([]byte("GET / HTTP/1.1\r\n\r\n")) },
+		"one byte":            func(r *rawEngine) { r.send([]byte{byte(verbProbe)}) },
+		"no verb":             func(r *rawEngine) { r.send(encoded(ask(0, 1, 0))) },
+		"a key of no network": func(r *rawEngine) { r.send(encoded(ask(verbKey, 1, 1))) },
+		"an unknown verb":     func(r *rawEngine) { r.send(encoded(ask(verbCancel+1, 1, 0))) },
+		"a second greeting":   func(r *rawEngine) { r.send(encoded(hello(message{}))) },
+		"a half text":         func(r *rawEngine) { r.send(append(probe, 0, 0)) },
+		"a text without end":  func(r *rawEngine) { r.send(append(probe, 0xff, 0xff, 0xff, 0xff)) },
+		"many texts":          func(r *rawEngine) { r.send(append(probe, make([]byte, 4*(maxTexts+1))...)) },
+		"an oversized one":    func(r *rawEngine) { r.send(append(probe, make([]byte, maxMessage)...)) },
+		"an unknown network":  func(r *rawEngine) { r.send(encoded(ask(verbOpen, 1, 1))) },
+		"a door not there":    func(r *rawEngine) { r.send(encoded(ask(verbControl, 1, 0))) },
+		"an address on none":  func(r *rawEngine) { r.send(encoded(message{head: head{Verb: verbDial, Remote: place{Port: 80}}})) },
 		"an address off ours": func(r *rawEngine) {
 			r.send(encoded(message{head: head{Verb: verbDial, Remote: place{Network: 200, Key: [32]byte{1}}}}))
 		},
@@ -204,6 +205,8 @@ func TestRefusalsAreAnswers(t *testing.T) {
 		require.Equal(t, v, m.Verb)
 		require.Error(t, m.takeFault())
 	}
+	keyless := r.ask(t, ask(verbKey, 1, 0))
+	require.Error(t, keyless.takeFault())
 	require.NoError(t, r.send(encoded(ask(verbCancel, 55, 0)))) // it may cross its reply
 	require.NoError(t, (&message{}).takeFault())
 	closed := r.ask(t, ask(verbClose, 1, opened.Number))
@@ -456,7 +459,7 @@ func join(msgs ...message) (b []byte) {
 func FuzzEngine(f *testing.F) {
 	dial := message{head: head{Verb: verbDial, ID: 2, Number: 1, Remote: placeOf(there)}}
 	f.Add(join(ask(verbOpen, 1, 0), dial, ask(verbAccept, 3, 1), ask(verbCancel, 2, 0), ask(verbClose, 4, 1)))
-	f.Add(join(ask(verbOpen, 1, 0), ask(verbOpen, 2, 0), ask(verbProbe, 3, 0), ask(verbPackets, 4, 0), ask(verbControl, 5, 0), ask(verbControl, 6, 1), ask(verbCancel, 5, 0), ask(verbControl, 7, 2)))
+	f.Add(join(ask(verbOpen, 1, 0), ask(verbOpen, 2, 0), ask(verbProbe, 3, 0), ask(verbKey, 9, 0), ask(verbPackets, 4, 0), ask(verbControl, 5, 0), ask(verbControl, 6, 1), ask(verbCancel, 5, 0), ask(verbControl, 7, 2)))
 	f.Add(join(ask(verbClose, 1, 1), ask(verbReport, 2, 0)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fake, opened := newFake(), make(chan struct{}, 100)

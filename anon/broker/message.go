@@ -38,6 +38,7 @@ const (
 //	control  number: door                      a stream, from the user
 //	report   text: the report
 //	packets                                    refused until a transport has datagrams
+//	key      number: network                   text: a fresh key
 //	cancel   id of a request                   none; the request has its own
 type verb uint8
 
@@ -52,6 +53,7 @@ const (
 	verbControl
 	verbReport
 	verbPackets
+	verbKey
 	verbCancel
 )
 

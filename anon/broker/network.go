@@ -26,6 +26,7 @@ type network struct {
 var (
 	_ transport.Transport = (*network)(nil)
 	_ transport.Prober    = (*network)(nil)
+	_ transport.Keymaker  = (*network)(nil)
 	_ transport.Endpoint  = (*endpoint)(nil)
 )
 
@@ -98,6 +99,15 @@ func (n *network) Probe(ctx context.Context) (transport.Status, error) {
 		Proven: a.Bits&isProven != 0, Ready: a.Bits&isReady != 0, CanHost: a.Bits&canHost != 0,
 		Where: a.text(0), Version: a.text(1), Note: a.text(2),
 	}, err
+}
+
+// NewKey asks the broker's transport.
+func (n *network) NewKey(ctx context.Context) (anon.Secret, error) {
+	a, err := n.ask(ctx, "make a key", n.closed, message{head: head{Verb: verbKey, Number: n.index}})
+	if err != nil {
+		return anon.Secret{}, err
+	}
+	return anon.NewSecret([]byte(a.text(0))), nil
 }
 
 // Close closes the endpoints that were opened here and leaves the broker's

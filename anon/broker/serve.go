@@ -262,7 +262,7 @@ func (s *server) admit(m message) (context.Context, *presence, error) {
 		delete(s.open, m.Number)
 	case s.asked >= s.Requests:
 		return nil, nil, violation("more requests than agreed on")
-	case (m.Verb == verbOpen || m.Verb == verbProbe) && m.Number >= uint32(len(s.Transports)):
+	case (m.Verb == verbOpen || m.Verb == verbProbe || m.Verb == verbKey) && m.Number >= uint32(len(s.Transports)):
 		return nil, nil, violation("a network that was not offered")
 	case m.Verb == verbControl && m.Number >= uint32(len(s.doors)):
 		return nil, nil, violation("a door that was not offered")

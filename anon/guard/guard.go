@@ -57,6 +57,7 @@ type Guard struct {
 var (
 	_ transport.Transport = (*Guard)(nil)
 	_ transport.Prober    = (*Guard)(nil)
+	_ transport.Keymaker  = (*Guard)(nil)
 )
 
 // New guards t, which must be a transport.Prober: of any other transport
@@ -123,6 +124,18 @@ func (g *Guard) Open(ctx context.Context, id anon.Identity) (transport.Endpoint,
 		return nil, errors.Join(g.leak("open", &finding{"an address on " + g.network.String(), a.String()}), e.Close())
 	}
 	return wrap(&endpoint{guard: g, inner: e}), nil
+}
+
+// NewKey passes the question on, unless a leak was seen.
+func (g *Guard) NewKey(ctx context.Context) (anon.Secret, error) {
+	if g.leaks.Load() > 0 {
+		return anon.Secret{}, latched("make a key")
+	}
+	maker, ok := g.inner.(transport.Keymaker)
+	if !ok {
+		return anon.Secret{}, fmt.Errorf("guard: make a key: %w", errors.ErrUnsupported)
+	}
+	return maker.NewKey(ctx)
 }
 
 func (g *Guard) mayOpen(id anon.Identity) error {

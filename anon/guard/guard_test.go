@@ -19,6 +19,7 @@ import (
 	"sotto/anon"
 	"sotto/anon/guard"
 	"sotto/transport"
+	"sotto/transport/memory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -196,6 +197,17 @@ func TestOneProbeAtATime(t *testing.T) {
 		}
 		require.EqualValues(t, 2, f.probes.Load())
 	})
+}
+
+// Keys are made by the transport, and by none that cannot.
+func TestNewKey(t *testing.T) {
+	n := memory.New(memory.Options{}).Transport()
+	defer n.Close()
+	key, err := guard.New(n, guard.Options{}).NewKey(t.Context())
+	require.NoError(t, err)
+	require.False(t, key.Empty())
+	_, err = guard.New(newFake(t), guard.Options{}).NewKey(t.Context())
+	require.ErrorIs(t, err, errors.ErrUnsupported)
 }
 
 func TestClosedTransport(t *testing.T) {

@@ -14,6 +14,7 @@ package hold
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -60,6 +61,15 @@ func (t *Transport) Probe(ctx context.Context) (transport.Status, error) {
 		return transport.Status{}, anon.ErrUnavailable
 	}
 	return p.Probe(ctx)
+}
+
+// NewKey is that of the transport inside.
+func (t *Transport) NewKey(ctx context.Context) (anon.Secret, error) {
+	m, ok := t.inner.(transport.Keymaker)
+	if !ok {
+		return anon.Secret{}, fmt.Errorf("hold: make a key: %w", errors.ErrUnsupported)
+	}
+	return m.NewKey(ctx)
 }
 
 // Open returns the endpoint that is held under the label of id, if there is one

@@ -43,6 +43,14 @@ func identity(label string) anon.Identity {
 	return anon.Identity{Network: anon.Memory, Label: label}
 }
 
+func TestNewKey(t *testing.T) {
+	inner := memory.New(memory.Options{}).Transport()
+	defer inner.Close()
+	key, err := hold.New(inner, time.Minute).NewKey(t.Context())
+	require.NoError(t, err)
+	require.False(t, key.Empty())
+}
+
 // Whoever comes back in time finds the same address, with nothing of the old
 // connections, and streams that came meanwhile are accepted.
 func TestComesBack(t *testing.T) {

@@ -111,6 +111,24 @@ func (t *Transport) Open(ctx context.Context, id anon.Identity) (transport.Endpo
 	return e, nil
 }
 
+// NewKey asks the router for a key in the form that Open wants.
+func (t *Transport) NewKey(ctx context.Context) (anon.Secret, error) {
+	if !t.begin() {
+		return anon.Secret{}, fmt.Errorf("make an i2p key: %w", net.ErrClosed)
+	}
+	defer t.opens.Done()
+	ctx, cancel := t.bind(ctx)
+	defer cancel()
+	key, _, err := t.generate(ctx)
+	if err != nil {
+		if t.ctx.Err() != nil {
+			err = net.ErrClosed
+		}
+		return anon.Secret{}, fmt.Errorf("make an i2p key: %w", err)
+	}
+	return key, nil
+}
+
 func (t *Transport) begin() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

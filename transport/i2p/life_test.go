@@ -424,3 +424,24 @@ func TestSessionOutlivesItsStreams(t *testing.T) {
 	idle := open(t, client(t, router(t), func(c *Config) { c.Times.Linger = time.Hour }))
 	require.NoError(t, idle.Close())
 }
+
+// A key from the router opens the same address each time.
+func TestNewKey(t *testing.T) {
+	r := router(t)
+	tr := client(t, r, func(c *Config) { c.Times.Rest = 0 })
+	id := identity()
+	var err error
+	id.Key, err = tr.NewKey(bounded(t))
+	require.NoError(t, err)
+	var seen []anon.Addr
+	for range 2 {
+		e, err := tr.Open(bounded(t), id)
+		require.NoError(t, err)
+		seen = append(seen, e.Addr())
+		require.NoError(t, e.Close())
+	}
+	require.Equal(t, seen[0], seen[1])
+	require.NoError(t, tr.Close())
+	_, err = tr.NewKey(bounded(t))
+	require.ErrorIs(t, err, net.ErrClosed)
+}

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 var (
 	_ transport.Transport = (*host)(nil)
 	_ transport.Prober    = (*host)(nil)
+	_ transport.Keymaker  = (*host)(nil)
 	_ transport.Endpoint  = (*endpoint)(nil)
 )
 
@@ -71,6 +73,17 @@ func (h *host) Open(ctx context.Context, id anon.Identity) (transport.Endpoint, 
 	h.net.endpoints[e.addr] = e
 	h.endpoints[e] = struct{}{}
 	return e, nil
+}
+
+// NewKey draws a key.
+func (h *host) NewKey(ctx context.Context) (anon.Secret, error) {
+	if err := ctx.Err(); err != nil {
+		return anon.Secret{}, err
+	}
+	if h.isClosed() {
+		return anon.Secret{}, closedError("make a key")
+	}
+	return anon.NewSecret([]byte(rand.Text())), nil
 }
 
 func (h *host) ParseAddr(s string) (anon.Addr, error) {

@@ -86,6 +86,11 @@ func TestKeyGivesStableAddress(t *testing.T) {
 	require.Error(t, err, "two endpoints on one address")
 	require.NoError(t, first.Close())
 	require.Equal(t, first.Addr(), open(t, n.Transport(), "key").Addr())
+	a, err := h.(transport.Keymaker).NewKey(t.Context())
+	require.NoError(t, err)
+	b, err := h.(transport.Keymaker).NewKey(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, a.Expose(), b.Expose())
 }
 
 func TestDialTakesARoundTrip(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sotto/anon"
+	"sotto/transport/tor/control"
 	"sotto/transport/tor/router"
 	"sotto/transport/tor/socks"
 )
@@ -312,4 +313,28 @@ func alive(pid int) bool {
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+}
+
+// A key of our making is one that tor takes, and gives the same onion each time.
+func TestNewKeyIsGoodForTor(t *testing.T) {
+	tr := child(t)
+	probe(t, tr)
+	l, _, _ := tr.current()
+	key, err := tr.NewKey(t.Context())
+	require.NoError(t, err)
+	var ids []string
+	for range 2 {
+		s, err := l.cmd.AddOnion(within(t), control.Onion{Key: key, Port: 80, Target: filepath.Join(tr.runDir, "none")})
+		require.NoError(t, err)
+		require.Equal(t, key.Expose(), s.Key.Expose())
+		ids = append(ids, s.ID)
+		require.NoError(t, l.cmd.DelOnion(within(t), s.ID))
+	}
+	require.Equal(t, ids[0], ids[1])
+	other, err := tr.NewKey(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, key.Expose(), other.Expose())
+	require.NoError(t, tr.Close())
+	_, err = tr.NewKey(t.Context())
+	require.ErrorIs(t, err, net.ErrClosed)
 }

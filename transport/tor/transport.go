@@ -13,6 +13,9 @@ package tor
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha512"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -122,6 +125,26 @@ func (t *Transport) Open(ctx context.Context, id anon.Identity) (transport.Endpo
 		return nil, fmt.Errorf("open an onion: %w", err)
 	}
 	return e, nil
+}
+
+// NewKey makes a key in the form that Open wants. It asks no tor: what tor keeps
+// is the SHA-512 of the seed with the bits of its first half set as Ed25519 has
+// them (RFC 8032 section 5.1.5).
+func (t *Transport) NewKey(ctx context.Context) (anon.Secret, error) {
+	if err := ctx.Err(); err != nil {
+		return anon.Secret{}, err
+	}
+	if t.ctx.Err() != nil {
+		return anon.Secret{}, fmt.Errorf("make an onion key: %w", net.ErrClosed)
+	}
+	var seed [32]byte
+	rand.Read(seed[:]) // never fails: crypto/rand ends the process instead
+	key := sha512.Sum512(seed[:])
+	key[0] &= 248
+	key[31] = key[31]&127 | 64
+	text := []byte(control.KeyPrefix + base64.StdEncoding.EncodeToString(key[:]))
+	defer func() { clear(seed[:]); clear(key[:]); clear(text) }()
+	return anon.NewSecret(text), nil
 }
 
 func checkIdentity(id anon.Identity) error {
