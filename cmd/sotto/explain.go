@@ -10,6 +10,8 @@ import (
 
 	"sotto/anon"
 	"sotto/client"
+	"sotto/client/api/caller"
+	"sotto/client/api/rpc"
 	"sotto/client/config"
 	"sotto/client/journal"
 	"sotto/client/metainfo"
@@ -20,10 +22,12 @@ const (
 	exitOK            = 0
 	exitOther         = 1
 	exitUsage         = 2
+	exitPartly        = 3
 	exitNotPermitted  = 4
 	exitRouter        = 10
 	exitOtherInstance = 11
 	exitLeak          = 13
+	exitNoDaemon      = 14
 	exitWalls         = 15
 	exitInterrupted   = 130
 )
@@ -73,6 +77,11 @@ var rules = []rule{
 	{config.ErrExposed, exitNotPermitted,
 		"Nothing was started: whoever writes it can choose a router that sees everything you do.",
 		"Make it yours, and run chmod go-w on it. Look at what it says before you use it again."},
+	{caller.ErrNotRunning, exitNoDaemon, "Nothing was sent.", "Start it with sotto up, in another terminal or as a service."},
+	{errNoTorrent, exitUsage, "", "sotto ls shows what there is: name a torrent by its number, the beginning of its hash, or a part of its name that no other has."},
+	{errPartly, exitPartly, "", "The lines above say what is missing; what was done stays."},
+	{errNotConfirmed, exitOther, "", "Nothing was changed."},
+	{errLongPath, exitUsage, "Nothing was started.", "Choose a shorter state_dir in the configuration."},
 	{client.ErrNothingChosen, exitUsage, "", "sotto inspect shows the numbers of the files in a torrent file."},
 	{journal.ErrBusy, exitOtherInstance, "", "Wait for the other sotto to finish, or stop it."},
 	{anon.ErrUnavailable, exitRouter, "Nothing was sent another way.", "Run sotto doctor to see what is missing."},
@@ -85,12 +94,16 @@ func explain(err error) message {
 	m := message{Code: exitOther, What: metainfo.Printable(err.Error(), maxSentence)}
 	var usage *usageError
 	var bad *config.Error
+	var refused *rpc.Error
 	switch {
 	case errors.As(err, &usage):
 		m.Code, m.Do = exitUsage, "sotto --help shows the commands."
 		return m
 	case errors.As(err, &bad):
 		m.Code, m.Privacy = exitUsage, "Nothing was started."
+		return m
+	case errors.As(err, &refused) && refused.Code == rpc.CodePath:
+		m.Code, m.Do = exitNotPermitted, "sotto status shows the folders of the daemon; daemon.folders in its configuration adds some."
 		return m
 	}
 	for _, r := range rules {
