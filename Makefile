@@ -10,7 +10,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.6.1
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
 UNIT = $$($(GO) list ./... | grep -v /testnet)
 
-.PHONY: build check test demo bench torture lint fuzz fuzz-long swarms race e2e install-deps install-demo-deps cross
+.PHONY: build check test demo bench torture lint fuzz fuzz-long swarms kills race e2e install-deps install-demo-deps cross
 
 build:
 	$(GO) build -trimpath -o sotto ./cmd/sotto
@@ -19,7 +19,7 @@ check: lint
 	$(GO) test $(UNIT) ./testnet/house
 
 # The order is from cheap to dear. The race detector runs the unit tests too.
-test: install-deps lint cross race swarms fuzz e2e
+test: install-deps lint cross race swarms kills fuzz e2e
 
 lint:
 	@fmt=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$fmt" || { echo "not gofmt'ed: $$fmt"; exit 1; }
@@ -37,6 +37,10 @@ race:
 # command that plays it again.
 swarms:
 	$(GO) test -count=1 -run 'TestSwarm$$' ./client/engine -swarm-seeds 50
+
+# A library that is killed while it fetches, moves, verifies and is steered.
+kills:
+	$(GO) test -count=1 -run TestLibraryKilledAtAnyInstant ./client/library -library.kills 200
 
 fuzz:
 	sh testnet/fuzz.sh 3s

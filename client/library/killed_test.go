@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,7 +46,8 @@ func killedLab(t *testing.T, dir string) (*lab, *seed, []string) {
 }
 
 // liveUntilKilled runs a library, says which pieces it has found good, and then
-// does one thing after another to it.
+// does one thing after another to it, saying what. Somebody else fetches what it
+// has meanwhile, and says how much of that was wrong.
 func liveUntilKilled(t *testing.T, dir string) {
 	b, s, folders := killedLab(t, dir)
 	l := b.start()
@@ -58,31 +60,70 @@ func liveUntilKilled(t *testing.T, dir string) {
 	tier := [][]string{{s.link.Trackers[0].URL}}
 	require.NoError(t, l.Change(ctx, []int64{id}, rpc.Change{Trackers: &tier}))
 	require.NoError(t, l.Act(ctx, rpc.StartNow, []int64{id}))
+	reader := newLab(t, memory.Options{})
+	reader.net = b.net
+	r := reader.start()
+	copied := r.add(s.link)
+	require.NoError(t, r.Act(ctx, rpc.StartNow, []int64{copied}))
 	for n := 0; ; n++ {
 		switch rand.N(4) {
 		case 0:
+			fmt.Println("doing move")
 			l.Move(ctx, []int64{id}, folders[rand.N(len(folders))], true)
 		case 1:
+			fmt.Println("doing verify")
 			l.Act(ctx, rpc.Verify, []int64{id})
 		case 2:
+			fmt.Println("doing settings")
 			require.NoError(t, l.Configure(ctx, rpc.SettingsChange{SpeedUp: of(int64(n))}))
-		case 3:
 			require.NoError(t, l.Change(ctx, []int64{id}, rpc.Change{Labels: &[]string{fmt.Sprint(n)}}))
+		case 3:
+			fmt.Println("doing download")
 		}
 		time.Sleep(rand.N(300 * time.Millisecond))
-		if got := l.get(id); got.Left == 0 && got.Size > 0 {
+		got := l.get(id)
+		if got.Left == 0 && got.Size > 0 {
 			fmt.Println("complete")
 		}
+		fmt.Println("served", got.Uploaded)
+		require.Zero(t, r.get(copied).Corrupt, "it served what is wrong")
 	}
+}
+
+// tally counts what was under way when a library was killed.
+type tally struct {
+	mu     sync.Mutex
+	doing  map[string]int
+	served int64
 }
 
 // A library is killed at random instants while it fetches, moves, verifies and is
 // steered. Its state opens every time, nothing that lay on the disk verified is
-// lost, and nothing is called good that is not.
+// lost, nothing is called good that is not, and nobody is given a wrong byte.
 func TestLibraryKilledAtAnyInstant(t *testing.T) {
 	if dir := os.Getenv(killedDir); dir != "" {
 		liveUntilKilled(t, dir)
 	}
+	const worlds = 10 // each waits more than it works
+	sum := tally{doing: make(map[string]int)}
+	var all sync.WaitGroup
+	for w := range worlds {
+		all.Go(func() {
+			t.Run(fmt.Sprint(w), func(t *testing.T) { killAgainAndAgain(t, (*kills+worlds-1-w)/worlds, &sum) })
+		})
+	}
+	all.Wait()
+	t.Logf("%d kills, by what was asked last: %v; %d bytes served", *kills, sum.doing, sum.served)
+	if *kills >= 200 {
+		for _, what := range []string{"start", "download", "move", "verify", "settings"} {
+			require.NotZero(t, sum.doing[what], what)
+		}
+		require.NotZero(t, sum.served, "nobody asked it for anything")
+	}
+}
+
+// killAgainAndAgain kills the libraries that come after each other in one state.
+func killAgainAndAgain(t *testing.T, times int, sum *tally) {
 	dir := t.TempDir()
 	v, err := vault.Create(dir, vault.KeyFile(filepath.Join(dir, "key")))
 	require.NoError(t, err)
@@ -91,8 +132,8 @@ func TestLibraryKilledAtAnyInstant(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "other"), []byte(shm), 0o600))
 	truth := newTruth(t, filepath.Join(dir, "0"), filepath.Join(dir, "1"), shm)
 	var had []int
-	for n := range *kills {
-		found, said := liveAndKill(t, dir)
+	for n := range times {
+		found, said := liveAndKill(t, dir, sum)
 		if said {
 			for _, p := range had {
 				require.True(t, found[p/8]&(0x80>>(p%8)) != 0, "cycle %d: piece %d was there and is lost", n, p)
@@ -110,10 +151,13 @@ func TestLibraryKilledAtAnyInstant(t *testing.T) {
 
 // liveAndKill starts the process, kills it some time after it has begun, and
 // returns the pieces it said it had found.
-func liveAndKill(t *testing.T, dir string) (found []byte, said bool) {
+func liveAndKill(t *testing.T, dir string, sum *tally) (found []byte, said bool) {
 	t.Helper()
+	own := filepath.Join(t.TempDir(), "process") // it cannot tidy up after itself
+	require.NoError(t, os.Mkdir(own, 0o700))
+	defer func() { require.NoError(t, os.RemoveAll(own)) }()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestLibraryKilledAtAnyInstant$")
-	cmd.Env = append(os.Environ(), killedDir+"="+dir)
+	cmd.Env = append(os.Environ(), killedDir+"="+dir, "TMPDIR="+own)
 	var trouble bytes.Buffer
 	cmd.Stderr = &trouble
 	out, err := cmd.StdoutPipe()
@@ -141,14 +185,30 @@ func liveAndKill(t *testing.T, dir string) (found []byte, said bool) {
 			require.NoError(t, err)
 		}
 	}
-	time.Sleep(rand.N(900 * time.Millisecond))
+	time.Sleep(rand.N(3 * time.Second)) // it finds somebody to ask within two
 	require.NoError(t, cmd.Process.Kill())
 	for range lines {
 	}
 	err = cmd.Wait()
 	require.NotContains(t, strings.Join(all, "\n"), "--- FAIL", "%s", strings.Join(all, "\n"))
 	require.ErrorContains(t, err, "killed", "%s\n%s", strings.Join(all, "\n"), trouble.String())
+	sum.add(all)
 	return found, said
+}
+
+// add takes in what a killed process had said.
+func (s *tally) add(said []string) {
+	last, served := "start", int64(0)
+	for _, line := range said {
+		if what, ok := strings.CutPrefix(line, "doing "); ok {
+			last = what
+		}
+		fmt.Sscanf(line, "served %d", &served)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doing[last]++
+	s.served += served
 }
 
 // truth knows what the torrent's pieces are, and looks for them in folders.
