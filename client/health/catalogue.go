@@ -18,6 +18,7 @@ const (
 	FilesChanged   Name = "files-changed"
 	DiskFault      Name = "disk-fault"
 	InternalFault  Name = "internal-fault"
+	TooManyFiles   Name = "too-many-files"
 	StateFault     Name = "state-fault"
 	ClockJump      Name = "clock-jump"
 	Refused        Name = "refused"
@@ -69,9 +70,11 @@ var catalogue = map[Name]Entry{
 		Remedy: "Check the disk, then start the torrent again.", causes: []Name{DiskFull, FolderMissing, FolderReadOnly}},
 	InternalFault: {Severity: Trouble, What: "Sotto met a fault of its own in this torrent and stopped it.", Privacy: unseen,
 		Remedy: "Start it again; if it comes back, keep the log and report it."},
+	TooManyFiles: {Severity: Trouble, What: "The system lets sotto open no more files, so torrents wait.", Privacy: unseen,
+		Remedy: "Raise the limit on open files (LimitNOFILE for a service, ulimit -n in a shell) or let fewer torrents run: they go on by themselves.", fall: soon},
 	StateFault: {Severity: Trouble, What: "The library cannot save what happens.", Privacy: hidden,
 		Remedy: "Free space where the state is kept and check that disk: what is not saved is checked again after a restart.", rise: soon, fall: soon},
-	ClockJump: {Severity: Note, What: "The clock of this computer was set to another time.",
+	ClockJump: {Severity: Note, What: "The clock of this computer did not go on from where it was.",
 		Privacy: "Tor and I2P need a clock that is right within minutes; with another one they do not connect, and send nothing another way.",
 		Remedy:  "Check the date and the time.", fall: 10 * time.Minute},
 	Refused: {Severity: Trouble, What: "The torrent cannot be used as it is.", Privacy: hidden, Remedy: "Get it from another source."},

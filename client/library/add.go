@@ -63,7 +63,7 @@ func (o *owner) fresh(a rpc.Addition) (*torrent, error) {
 	}
 	t.rec = store.Torrent{
 		V2: a.Link.V2Hash, Magnet: a.Link.Magnet(), Dir: filepath.Clean(folder), Labels: a.Labels,
-		Added: time.Now(), Queue: len(o.torrents), Sequential: a.Sequential,
+		Added: o.wall(), Queue: len(o.torrents), Sequential: a.Sequential,
 		Limits: store.Limits{Peers: a.PeerLimit},
 	}
 	if a.Link.V2Hash == [32]byte{} || [20]byte(a.Link.V2Hash[:20]) != a.Link.InfoHash {

@@ -3,7 +3,6 @@ package library
 import (
 	"context"
 	"slices"
-	"time"
 
 	"sotto/client/api/rpc"
 	"sotto/client/engine"
@@ -137,7 +136,7 @@ func (o *owner) applied(t *torrent, c rpc.Change) {
 		o.halt(t) // it only served, and has to fetch again
 	}
 	if t.done && t.rec.Done.IsZero() {
-		t.rec.Done = time.Now()
+		t.rec.Done = o.wall()
 		o.unsaved(o.put(t))
 	}
 }

@@ -167,7 +167,7 @@ func (r checked) take(o *owner) {
 	now := time.Now()
 	o.opts.Board.Set(now, health.FilesChanged, t.subject(), r.changed)
 	if t.done && t.rec.Done.IsZero() {
-		t.rec.Done = now
+		t.rec.Done = o.wall()
 		if err := o.put(t); err != nil {
 			o.unsaved(err)
 		}

@@ -27,6 +27,8 @@ func sort(err error) (health.Name, string) {
 	switch {
 	case errors.Is(err, anon.ErrLeak):
 		name = health.Incident
+	case tooMany(err):
+		name = health.TooManyFiles
 	case errors.Is(err, anon.ErrUnavailable), errors.Is(err, anon.ErrUnreachable):
 		name = health.RouterAway
 	case engine.IsFull(err):
@@ -48,4 +50,9 @@ func sort(err error) (health.Name, string) {
 	}
 	e := health.All()[name]
 	return name, e.What + " " + e.Remedy
+}
+
+// tooMany: this process, or the system, has as many files open as it may.
+func tooMany(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

@@ -26,6 +26,8 @@ func TestFaultsHaveNames(t *testing.T) {
 		{anon.ErrUnavailable, health.RouterAway},
 		{joining(errors.New("of no known kind")), health.RouterAway},
 		{joining(&anon.LeakError{Op: "open"}), health.Incident},
+		{syscall.EMFILE, health.TooManyFiles},
+		{joining(syscall.ENFILE), health.TooManyFiles},
 		{syscall.ENOSPC, health.DiskFull},
 		{syscall.EROFS, health.FolderReadOnly},
 		{fs.ErrPermission, health.FolderReadOnly},

@@ -71,7 +71,7 @@ func (r completed) take(o *owner) {
 	o.measure(t, time.Now())
 	t.done = true
 	if t.rec.Done.IsZero() {
-		t.rec.Done = time.Now()
+		t.rec.Done = o.wall()
 		if err := o.put(t); err != nil {
 			o.unsaved(err)
 		}

@@ -68,7 +68,7 @@ func (o *owner) enter(t *torrent, n *network) {
 
 // joining says of whatever kept us from a network that it was not the disk.
 func joining(err error) error {
-	if errors.Is(err, anon.ErrLeak) || errors.Is(err, anon.ErrUnavailable) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, anon.ErrLeak) || errors.Is(err, anon.ErrUnavailable) || errors.Is(err, context.Canceled) || tooMany(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", anon.ErrUnavailable, err)

@@ -53,8 +53,10 @@ type owner struct {
 	slots    *engine.Slots
 
 	clock       *time.Timer
-	last        time.Time     // of the clock
-	passed      time.Duration // since the tick before
+	wall        func() time.Time // what the clock on the wall shows
+	shown       time.Time        // by it, at the last tick
+	last        time.Time        // of the clock that nobody sets
+	passed      time.Duration    // since the tick before
 	ticks       int
 	begun       time.Time
 	nextStart   time.Time
@@ -107,7 +109,7 @@ func (o *owner) work(f func() report) {
 func (o *owner) live(ctx context.Context, asks <-chan func(*owner)) error {
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
-	o.ctx, o.begun, o.last = inner, time.Now(), time.Now()
+	o.ctx, o.begun, o.last, o.shown = inner, time.Now(), time.Now(), o.wall().Round(0)
 	o.saved, o.snapshot = o.begun, o.begun
 	o.clock = time.NewTimer(tick)
 	defer o.clock.Stop()
@@ -176,7 +178,7 @@ func (o *owner) tick() {
 		o.measure(t, now)
 		o.limit(t, now)
 	}
-	o.schedule(now)
+	o.schedule(o.wall())
 	if now.Sub(o.spaced) >= spaceEvery {
 		o.spaced = now
 		o.guardSpace(now)
@@ -195,11 +197,18 @@ func (o *owner) tick() {
 
 // watchClock notices when somebody sets the computer's clock.
 func (o *owner) watchClock(now time.Time) {
-	passed := now.Sub(o.last)                           // by a clock that nobody sets
-	shown := now.Round(0).Sub(o.last.Round(0)) - passed // by the one on the wall
-	o.last, o.passed = now, passed
+	passed, shown := now.Sub(o.last), o.wall().Round(0)
+	jumped := shown.Sub(o.shown) - passed
+	o.last, o.shown, o.passed = now, shown, passed
 	o.session.Active += passed
-	o.opts.Board.Set(now, health.ClockJump, "", shown.Abs() > time.Minute)
+	o.opts.Board.Set(now, health.ClockJump, "", jumped.Abs() > time.Minute)
+}
+
+// oddStart reports whether the clock cannot be right both now and when the
+// library was last written to: it went back, or on by years.
+func oddStart(before, now time.Time) bool {
+	const years = 5 * 365 * 24 * time.Hour
+	return !before.IsZero() && (before.Sub(now) > time.Hour || now.Sub(before) > years)
 }
 
 // get returns the torrent of an id, nil if there is none.
@@ -259,6 +268,7 @@ func newOwner(opts Options, signal func()) (*owner, error) {
 	o := &owner{
 		opts: opts, signal: signal, reports: make(chan report), byHash: make(map[[20]byte]*torrent),
 		groups: make(map[string]*rates), low: make(map[string]bool), seen: make(map[string]int64),
+		wall: time.Now,
 	}
 	for _, t := range opts.Transports {
 		o.networks = append(o.networks, newNetwork(t, slices.Contains(opts.Shared, t.Network())))

@@ -202,7 +202,7 @@ func (o *owner) well(t *torrent) {
 	t.fault, t.backoff, t.retry = fault{}, 0, time.Time{}
 	for _, n := range []health.Name{
 		health.DiskFull, health.FolderMissing, health.FolderReadOnly, health.FilesMissing,
-		health.DiskFault, health.InternalFault, health.Refused, health.InTheWay, health.Incident,
+		health.DiskFault, health.InternalFault, health.TooManyFiles, health.Refused, health.InTheWay, health.Incident,
 	} {
 		o.opts.Board.Set(time.Now(), n, t.subject(), false)
 	}

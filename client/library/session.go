@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"sotto/client/api/rpc"
 )
@@ -50,12 +49,12 @@ func (l *Library) Configure(ctx context.Context, c rpc.SettingsChange) error {
 		set(&s.LimitIdle, c.LimitIdle)
 		set(&s.IdleLimit, c.IdleLimit)
 		if c.AltScheduled != nil && *c.AltScheduled && c.AltOn == nil {
-			s.Alt.On = within(s.Alt, time.Now())
+			s.Alt.On = within(s.Alt, o.wall())
 		}
 		if err := o.settle(s); err != nil {
 			return errors.Join(errSave, err)
 		}
-		o.inside = within(s.Alt, time.Now())
+		o.inside = within(s.Alt, o.wall())
 		return nil
 	})
 }

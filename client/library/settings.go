@@ -7,6 +7,7 @@ import (
 
 	"sotto/client/api/rpc"
 	"sotto/client/engine"
+	"sotto/client/health"
 	"sotto/client/store"
 )
 
@@ -19,6 +20,7 @@ type settings struct {
 	Added    int           // files of torrents that were added
 	Runs     int           // of the library
 	Active   time.Duration // before this run
+	Saved    time.Time     // by the clock on the wall
 }
 
 const settingsVersion = 1
@@ -47,13 +49,16 @@ func (o *owner) loadSettings() error {
 			return store.ErrVersion
 		}
 	}
+	if oddStart(o.settings.Saved, o.wall()) {
+		o.opts.Board.Set(time.Now(), health.ClockJump, "", true)
+	}
 	o.settings.Encryption = "tolerated" // what profile says for I2P and Tor
 	o.settings.Runs++
 	o.all = newRates()
 	for _, g := range o.settings.Groups {
 		o.groups[g.Name] = newRates()
 	}
-	if o.inside = within(o.settings.Alt, time.Now()); o.settings.Alt.Scheduled {
+	if o.inside = within(o.settings.Alt, o.wall()); o.settings.Alt.Scheduled {
 		o.settings.Alt.On = o.inside
 	}
 	o.bound()
@@ -64,6 +69,7 @@ func (o *owner) loadSettings() error {
 func (o *owner) saveSettings(s settings) error {
 	s.Version = settingsVersion
 	s.Active += o.session.Active
+	s.Saved = o.wall()
 	raw, err := json.Marshal(s)
 	if err == nil {
 		err = o.opts.Store.SaveSettings(raw)
