@@ -4,8 +4,8 @@
 // nine seconds after Start and never talks to the real network.
 //
 // It is a laboratory: its timing, its scheduler and its lack of everything
-// that makes Tor anonymous must not reach a user's tor. It has no exits and
-// starts no clients; whoever wants one adds ClientTorrc to its configuration.
+// that makes Tor anonymous must not reach a user's tor. It has no exits. Whoever
+// wants a client of their own making adds ClientTorrc to its configuration.
 package tornet
 
 import (

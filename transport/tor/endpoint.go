@@ -35,6 +35,7 @@ type endpoint struct {
 	closed bool
 	auth   socks.Auth  // changes when circuits hang
 	key    anon.Secret // adds the onion again after tor's death
+	allow  []string    // public keys of those who may find the onion; nil: everybody
 	id     string
 	on     *link // the link that holds the onion now
 	conns  map[*conn]struct{}
@@ -129,7 +130,9 @@ func (e *endpoint) host(ctx context.Context, l *link) error {
 	e.mu.Lock()
 	key, known := e.key, e.id
 	e.mu.Unlock()
-	s, err := l.cmd.AddOnion(ctx, control.Onion{Key: key, Port: e.port, Target: e.target, MaxStreams: maxStreams})
+	s, err := l.cmd.AddOnion(ctx, control.Onion{
+		Key: key, Port: e.port, Target: e.target, MaxStreams: maxStreams, Clients: e.allow,
+	})
 	if err != nil {
 		return err
 	}
@@ -143,6 +146,8 @@ func (e *endpoint) host(ctx context.Context, l *link) error {
 }
 
 const rehostDelay = 2 * time.Second
+
+var errTooOld = errors.New("this tor is too old to host onions safely")
 
 // keep follows the links: when one dies its streams are closed, when a new one
 // comes the onion is added to it.
@@ -158,7 +163,9 @@ func (e *endpoint) keep(have *link) {
 			if err := e.rehost(l); err != nil && e.ctx.Err() == nil {
 				e.t.log.Warn("an onion is not hosted now")
 				e.t.log.Debug("an onion is not hosted now", "err", err)
-				retry = time.After(rehostDelay)
+				if !errors.Is(err, errTooOld) { // which only another tor cures
+					retry = time.After(rehostDelay)
+				}
 			}
 		}
 		select {
@@ -178,7 +185,7 @@ func (e *endpoint) hostedOn(l *link) bool {
 
 func (e *endpoint) rehost(l *link) error {
 	if !l.hosts {
-		return errors.New("the tor that came back is too old to host onions safely")
+		return errTooOld
 	}
 	return e.host(e.ctx, l)
 }

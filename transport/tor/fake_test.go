@@ -160,7 +160,7 @@ func (f *fakeTor) control(c net.Conn) {
 		case "DEL_ONION":
 			f.mu.Lock()
 			for place := range f.onions {
-				if strings.HasPrefix(place, rest) {
+				if strings.Contains(place, rest) {
 					delete(f.onions, place)
 				}
 			}
@@ -180,15 +180,20 @@ func (f *fakeTor) addOnion(c net.Conn, args string) {
 	if fresh {
 		_, blob, err = ed25519.GenerateKey(nil)
 	}
+	rest, private := strings.CutPrefix(rest, "Flags=V3Auth ")
 	var streams int
 	var port uint16
 	var target string
-	if _, e := fmt.Sscanf(rest, "MaxStreams=%d Port=%d,unix:%s", &streams, &port, &target); e != nil || err != nil {
+	_, e := fmt.Sscanf(rest, "MaxStreams=%d Port=%d,unix:%s", &streams, &port, &target)
+	if e != nil || err != nil || private != strings.Contains(rest, " ClientAuthV3=") {
 		io.WriteString(c, "512 Bad arguments\r\n")
 		return
 	}
 	host := anon.OnionAddr([32]byte(blob[32:]), port).Host()
-	id := strings.TrimSuffix(host, ".onion")
+	if private {
+		host = "private " + host // which no dialler asks for
+	}
+	id := strings.TrimPrefix(strings.TrimSuffix(host, ".onion"), "private ")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.onions[fmt.Sprintf("%s:%d", host, port)] = target

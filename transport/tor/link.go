@@ -179,6 +179,14 @@ func (l *link) ready(ctx context.Context) error {
 	}
 }
 
+// has reports whether a directory has taken the service's descriptor.
+func (l *link) has(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.uploaded[id]
+	return ok
+}
+
 // published waits until a directory holds the service's descriptor.
 func (l *link) published(ctx context.Context, id string) error {
 	for {

@@ -195,6 +195,25 @@ func TestChildComesBackWithTheSameOnion(t *testing.T) {
 	require.NotContains(t, onions(t, tr), id)
 }
 
+// The key that we make is one that tor takes, and its address is the one that
+// tor finds.
+func TestTorTakesOurKey(t *testing.T) {
+	tr := child(t)
+	key, addr := NewOnionKey(80)
+	l, err := tr.Listen(Private{Key: key, Addr: addr, Clients: []anon.Secret{NewClientKey(), NewClientKey()}})
+	require.NoError(t, err)
+	id := strings.TrimSuffix(addr.Host(), ".onion")
+	require.Eventually(t, func() bool { return strings.Contains(onions(t, tr), id) }, patience, 50*time.Millisecond)
+	pid := tr.RouterPID()
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	require.Eventually(t, func() bool {
+		now := tr.RouterPID()
+		return now != 0 && now != pid && strings.Contains(onions(t, tr), id)
+	}, patience, 50*time.Millisecond)
+	require.NoError(t, l.Close())
+	require.NotContains(t, onions(t, tr), id)
+}
+
 // TestStrangersCannotPoseAsTor: whoever gets at the socket is asked for, and
 // the kernel names another process than our child.
 func TestStrangersCannotPoseAsTor(t *testing.T) {

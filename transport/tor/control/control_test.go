@@ -231,6 +231,7 @@ func TestCommandsOnTheWire(t *testing.T) {
 		note(ok), note(ok),
 		note("250-ServiceID=abc\r\n250-PrivateKey="+key+"\r\n250 OK\r\n"),
 		note("250-ServiceID=abc\r\n250 OK\r\n"),
+		note("250-ServiceID=abc\r\n250-ClientAuthV3="+friend+"\r\n250 OK\r\n"),
 		note(ok), note(ok),
 	)
 	ctx := t.Context()
@@ -248,15 +249,22 @@ func TestCommandsOnTheWire(t *testing.T) {
 	again, err := c.AddOnion(ctx, Onion{Key: s.Key, Port: 6881, Target: "/p"})
 	require.NoError(t, err)
 	require.Equal(t, s, again)
+	again, err = c.AddOnion(ctx, Onion{Key: s.Key, Port: 80, Target: "/p", Clients: []string{friend, friend}})
+	require.NoError(t, err)
+	require.Equal(t, s, again)
 	require.NoError(t, c.DelOnion(ctx, "abc"))
 	require.NoError(t, c.FetchDescriptor(ctx, "abc"))
 	require.Equal(t, []string{
 		"GETINFO version", "GETCONF SocksPort ORPort SafeSocks", "SETCONF DisableNetwork=0", "TAKEOWNERSHIP",
 		"ADD_ONION NEW:ED25519-V3 MaxStreams=3 Port=6881,unix:/p/%s",
 		"ADD_ONION " + key + " MaxStreams=0 Port=6881,unix:/p",
+		"ADD_ONION " + key + " Flags=V3Auth MaxStreams=0 Port=80,unix:/p ClientAuthV3=" + friend + " ClientAuthV3=" + friend,
 		"DEL_ONION abc", "HSFETCH abc",
 	}, sent)
 }
+
+// friend is a client's public key.
+var friend = strings.Repeat("A", 51) + "Q"
 
 func TestNothingSmugglesACommand(t *testing.T) {
 	c := openClient(t, func(line string) string { t.Errorf("sent %q", line); return ok })
@@ -270,6 +278,10 @@ func TestNothingSmugglesACommand(t *testing.T) {
 	for _, key := range []string{"NEW:BEST", "ED25519-V3:", KeyPrefix + "AA==\r\nQUIT", "RSA1024:AAAA"} {
 		_, err = c.AddOnion(ctx, Onion{Key: anon.NewSecret([]byte(key)), Target: "/a"})
 		require.Error(t, err, "%q", key)
+	}
+	for _, client := range []string{"", "x", friend + "\r\nQUIT", friend[:51], strings.ToLower(friend), friend + "====", friend[:50] + "\r\n" + friend[50:]} {
+		_, err = c.AddOnion(ctx, Onion{Target: "/a", Clients: []string{client}})
+		require.Error(t, err, "%q", client)
 	}
 }
 

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/base32"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -26,6 +27,10 @@ type Onion struct {
 	Target string
 	// MaxStreams bounds the streams of one rendezvous circuit; 0 is no bound.
 	MaxStreams int
+	// Clients are the public x25519 keys, in base32 without padding, of those
+	// who can read the descriptor and so find the service. None: anybody who
+	// knows its address can.
+	Clients []string
 }
 
 // Service is an onion that tor has taken on; its descriptor is not yet
@@ -48,12 +53,30 @@ func (c *Client) AddOnion(ctx context.Context, o Onion) (Service, error) {
 	if strings.ContainsAny(o.Target, " \"\\,=") || !strings.HasPrefix(o.Target, "/") {
 		return Service{}, errors.New("add the onion: a socket path that tor would misread")
 	}
-	cmd := fmt.Sprintf("ADD_ONION %s MaxStreams=%d Port=%d,unix:%s", key, o.MaxStreams, o.Port, o.Target)
+	flags, clients, err := clientAuth(o.Clients)
+	if err != nil {
+		return Service{}, err
+	}
+	cmd := fmt.Sprintf("ADD_ONION %s%s MaxStreams=%d Port=%d,unix:%s%s", key, flags, o.MaxStreams, o.Port, o.Target, clients)
 	lines, err := c.do(ctx, cmd)
 	if err != nil {
 		return Service{}, fmt.Errorf("add the onion: %w", err)
 	}
 	return parseService(lines, o.Key)
+}
+
+// clientAuth returns what a command says of clients (control-spec, ADD_ONION).
+// The flag makes tor refuse a service that then names none.
+func clientAuth(keys []string) (flags, clients string, err error) {
+	b32 := base32.StdEncoding.WithPadding(base32.NoPadding)
+	for _, k := range keys {
+		// The decoder skips line breaks.
+		if raw, err := b32.DecodeString(k); err != nil || len(raw) != 32 || b32.EncodeToString(raw) != k {
+			return "", "", errors.New("add the onion: a client's key is no x25519 key in base32")
+		}
+		flags, clients = " Flags=V3Auth", clients+" ClientAuthV3="+k
+	}
+	return flags, clients, nil
 }
 
 func parseService(lines []string, known anon.Secret) (Service, error) {
