@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 
@@ -29,9 +30,16 @@ func (a *app) asks(do func(q *asking, ctx context.Context, args []string) error)
 			return err
 		}
 		defer daemon.Close()
-		return do(&asking{a, daemon}, c.Context(), args)
+		err = do(&asking{a, daemon}, c.Context(), args)
+		if err != nil && c.Context().Err() != nil {
+			return errLeft
+		}
+		return err
 	}
 }
+
+// errLeft: the user has stopped a command, and the daemon goes on.
+var errLeft = errors.New("interrupted")
 
 // reachDaemon returns one who asks the daemon of the configuration. Close it.
 func (a *app) reachDaemon() (*caller.Caller, error) {
@@ -50,7 +58,8 @@ func (a *app) reachDaemon() (*caller.Caller, error) {
 func (a *app) daemonCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.addCommand(), a.lsCommand(), a.showCommand(), a.startCommand(), a.stopCommand(), a.rmCommand(),
-		a.verifyCommand(), a.moveCommand(), a.limitCommand(),
+		a.verifyCommand(), a.moveCommand(), a.limitCommand(), a.filesCommand(), a.peersCommand(),
+		a.trackersCommand(), a.eventsCommand(), a.openCommand(), a.statusCommand(),
 	}
 }
 

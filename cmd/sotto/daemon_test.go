@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,10 @@ func serveLibrary(t testing.TB, state string) *rpctest.Library {
 	folder := filepath.Join(state, "downloads")
 	require.NoError(t, os.MkdirAll(folder, 0o700))
 	lib := rpctest.New(folder)
-	server, err := api.New(api.Config{RPC: rpc.Config{Library: lib, Folders: []string{folder}}})
+	server, err := api.New(api.Config{RPC: rpc.Config{
+		Library: lib, Own: lib, Folders: []string{folder}, ShareDirs: []string{filepath.Join(state, "shares")},
+		Version: "0.1", Label: "sealed", Started: time.Now(),
+	}})
 	require.NoError(t, err)
 	ln, err := net.Listen("unix", filepath.Join(state, socketName))
 	require.NoError(t, err)

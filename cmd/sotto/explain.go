@@ -79,6 +79,7 @@ var rules = []rule{
 		"Make it yours, and run chmod go-w on it. Look at what it says before you use it again."},
 	{caller.ErrNotRunning, exitNoDaemon, "Nothing was sent.", "Start it with sotto up, in another terminal or as a service."},
 	{errNoTorrent, exitUsage, "", "sotto ls shows what there is: name a torrent by its number, the beginning of its hash, or a part of its name that no other has."},
+	{errLeft, exitInterrupted, "The daemon goes on: it is not stopped by this.", "sotto ls shows what it does; sotto stop stops a torrent."},
 	{errPartly, exitPartly, "", "The lines above say what is missing; what was done stays."},
 	{errNotConfirmed, exitOther, "", "Nothing was changed."},
 	{errLongPath, exitUsage, "Nothing was started.", "Choose a shorter state_dir in the configuration."},
