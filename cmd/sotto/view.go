@@ -38,9 +38,15 @@ func (a *app) newView(gone func(error)) view {
 	return &lineView{w: a.err}
 }
 
+// isTerminal takes any device of characters for a terminal but the null device,
+// which is what programs get that nobody sits in front of.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
 }
 
 // lineView prints plain lines.
