@@ -69,19 +69,28 @@ func (a *app) showConfig(effective bool) error {
 	return nil
 }
 
+// settingJSON is a setting that holds.
+type settingJSON struct {
+	Event string `json:"event"`
+	Key   string `json:"key"`
+	Value any    `json:"value"`
+	From  string `json:"from"` // default, file, environment or flag
+	Name  string `json:"name,omitempty"`
+	Line  int    `json:"line,omitempty"`
+}
+
+// checkedJSON: the configuration has no mistakes.
+type checkedJSON struct {
+	Event    string `json:"event"`
+	Settings int    `json:"settings"`
+}
+
 // showSetting prints a setting and where it comes from: as a line of the file,
 // or as JSON.
 func (a *app) showSetting(s config.Setting) {
 	o := s.Origin
 	if a.json {
-		a.printJSON(struct {
-			Event string `json:"event"`
-			Key   string `json:"key"`
-			Value any    `json:"value"`
-			From  string `json:"from"` // default, file, environment or flag
-			Name  string `json:"name,omitempty"`
-			Line  int    `json:"line,omitempty"`
-		}{"setting", s.Key, s.Value, o.From, o.Name, o.Line})
+		a.printJSON(settingJSON{"setting", s.Key, s.Value, o.From, o.Name, o.Line})
 		return
 	}
 	where := o.From
@@ -107,10 +116,7 @@ func (a *app) checkConfig() error {
 		}
 	}
 	if a.json {
-		a.printJSON(struct {
-			Event    string `json:"event"`
-			Settings int    `json:"settings"`
-		}{"checked", set})
+		a.printJSON(checkedJSON{"checked", set})
 		return nil
 	}
 	fmt.Fprintf(a.out, "no mistakes in %d settings; sotto config show --effective lists them\n", set)

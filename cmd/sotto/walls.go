@@ -111,10 +111,16 @@ func counts(i cage.Incidents) (n []uint64) {
 	return n
 }
 
+// noticeJSON is something that is not of a transfer.
+type noticeJSON struct {
+	Event string `json:"event"`
+	Why   string `json:"why"`
+}
+
 // tell says something that is not of a transfer.
 func (a *app) tell(event, text string) {
 	if a.json {
-		raw, _ := json.Marshal(map[string]string{"event": event, "why": text})
+		raw, _ := json.Marshal(noticeJSON{event, text}) // two strings
 		fmt.Fprintf(a.out, "%s\n", raw)
 		return
 	}
