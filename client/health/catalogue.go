@@ -26,6 +26,7 @@ const (
 	NoPeers        Name = "no-peers"
 	TrackerSilent  Name = "tracker-silent"
 	Recovered      Name = "recovered"
+	FewFiles       Name = "few-files"
 )
 
 // Entry is what is said of a condition.
@@ -84,6 +85,8 @@ var catalogue = map[Name]Entry{
 		Remedy: "Wait: on these networks it can take a while to find somebody.", rise: lasting, fall: soon, causes: []Name{RouterAway, TrackerSilent}},
 	TrackerSilent: {Severity: Warning, What: "No tracker of the torrent answers.", Privacy: hidden,
 		Remedy: "Wait, or add another tracker.", rise: lasting, fall: soon, causes: []Name{RouterAway}},
+	FewFiles: {Severity: Warning, What: "The system lets sotto have few files open, so it holds few connections at a time.", Privacy: hidden,
+		Remedy: "Raise the limit of open files (ulimit -n, or LimitNOFILE of the service) and start sotto again."},
 	Recovered: {Severity: Warning, What: "The library was damaged and has been restored from an earlier copy.", Privacy: hidden,
 		Remedy: "Check that the torrents you added last are there; the damaged file was kept."},
 }

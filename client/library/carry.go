@@ -98,12 +98,12 @@ func duplicate(ctx context.Context, from, to string, info fs.FileInfo) (err erro
 	}()
 	_, err = io.Copy(out, reader{ctx, in})
 	if err == nil {
+		err = stamp(out, info.ModTime())
+	}
+	if err == nil {
 		err = out.Sync()
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
-		return err
-	}
-	if err := os.Chtimes(half, info.ModTime(), info.ModTime()); err != nil {
 		return err
 	}
 	if err := os.Rename(half, to); err != nil {

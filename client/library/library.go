@@ -41,6 +41,14 @@ type Options struct {
 	// addresses are dear there, or at a few: see Tune. On others each has
 	// its own. Torrents at one address are known to be one user's.
 	Shared []anon.Network
+	// Label names the presence on a network that is for a torrent, by its info
+	// hash, or for the group of that name where addresses are shared. The same
+	// name twice is the same presence: whoever holds one for an engine that was
+	// killed knows it again. Nil makes up a new one each time.
+	Label func(n anon.Network, of string) string
+	// Streams is the most that may be open at a time, whatever the settings say;
+	// 0 is no bound but theirs.
+	Streams int
 	// Store keeps everything. The Library uses it until Run returns and does
 	// not close it; nobody else writes to it meanwhile.
 	Store *store.Store
@@ -96,6 +104,9 @@ func Open(o Options) (*Library, error) {
 	}
 	if o.Board == nil {
 		o.Board = new(health.Board)
+	}
+	if o.Label == nil {
+		o.Label = func(anon.Network, string) string { return anon.NewLabel() }
 	}
 	l := &Library{asks: make(chan func(*owner)), gone: make(chan struct{}), changed: make(chan struct{})}
 	var err error

@@ -2,6 +2,7 @@ package library
 
 import (
 	"context"
+	"encoding/hex"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ type network struct {
 	transport transport.Transport
 	rates     *rates
 	shared    bool
+	label     func(n anon.Network, of string) string
 	retry     time.Time // not before; the owner's
 	backoff   time.Duration
 
@@ -31,9 +33,9 @@ type network struct {
 	homes map[string]anon.Addr // of the porters, by the same names
 }
 
-func newNetwork(t transport.Transport, shared bool) *network {
+func newNetwork(t transport.Transport, shared bool, label func(anon.Network, string) string) *network {
 	n := &network{
-		transport: t, shared: shared, rates: newRates(), pulse: newPulse(),
+		transport: t, shared: shared, label: label, rates: newRates(), pulse: newPulse(),
 		token: make(chan struct{}, 1), porters: make(map[string]*porter.Porter), homes: make(map[string]anon.Addr),
 	}
 	n.token <- struct{}{}
@@ -50,8 +52,9 @@ func (n *network) open(ctx context.Context, name string, hashes [][20]byte) (tra
 	if err := swarm.Proven(ctx, n.transport, false); err != nil {
 		return nil, look, err
 	}
-	id := anon.Identity{Network: n.transport.Network(), Label: anon.NewLabel()}
+	id := anon.Identity{Network: n.transport.Network()}
 	if !n.shared {
+		id.Label = n.label(id.Network, "torrent "+hex.EncodeToString(hashes[0][:]))
 		ep, err := n.transport.Open(ctx, id)
 		return ep, look, err
 	}
@@ -62,6 +65,7 @@ func (n *network) open(ctx context.Context, name string, hashes [][20]byte) (tra
 		return nil, look, ctx.Err()
 	}
 	if n.porters[name] == nil {
+		id.Label = n.label(id.Network, "group "+name)
 		ep, err := n.transport.Open(ctx, id)
 		if err != nil {
 			return nil, look, err
@@ -79,4 +83,23 @@ func (n *network) close() {
 	for _, p := range n.porters {
 		p.Close()
 	}
+}
+
+// Return is told that the router of a network is there again: torrents that
+// have waited for it do not wait any longer.
+func (l *Library) Return(ctx context.Context, n anon.Network) error {
+	return l.ask(ctx, func(o *owner) error {
+		now := time.Now()
+		for _, x := range o.networks {
+			if x.transport.Network() == n {
+				o.there(x, now)
+			}
+		}
+		for _, t := range o.torrents {
+			if t.away {
+				o.well(t)
+			}
+		}
+		return nil
+	})
 }

@@ -271,12 +271,12 @@ func newOwner(opts Options, signal func()) (*owner, error) {
 		wall: time.Now,
 	}
 	for _, t := range opts.Transports {
-		o.networks = append(o.networks, newNetwork(t, slices.Contains(opts.Shared, t.Network())))
+		o.networks = append(o.networks, newNetwork(t, slices.Contains(opts.Shared, t.Network()), opts.Label))
 	}
 	if err := o.loadSettings(); err != nil {
 		return nil, err
 	}
-	o.slots = engine.NewSlots(o.settings.PeerLimit)
+	o.slots = engine.NewSlots(o.streams())
 	var err error
 	if o.past, err = opts.Store.Past(); err != nil {
 		return nil, err
@@ -299,6 +299,18 @@ func newOwner(opts Options, signal func()) (*owner, error) {
 		opts.Log.Warn("the library was recovered from damage", "lost_nothing", r.Snapshot.IsZero())
 	}
 	return o, nil
+}
+
+// streams is how many may be open now.
+func (o *owner) streams() int {
+	n := o.settings.PeerLimit
+	if n <= 0 {
+		n = engine.DefaultSlots
+	}
+	if o.opts.Streams > 0 {
+		n = min(n, o.opts.Streams)
+	}
+	return n
 }
 
 // load makes a torrent of its record.

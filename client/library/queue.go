@@ -180,7 +180,7 @@ func names(t *torrent, on anon.Network) bool {
 // fail notes why a torrent does not run, and when to try again.
 func (o *owner) fail(t *torrent, err error) {
 	name, text := sort(err)
-	t.fault = fault{rpc.LocalFault, text}
+	t.fault, t.away = fault{rpc.LocalFault, text}, name == health.RouterAway
 	now := time.Now()
 	t.backoff = min(max(2*t.backoff, 10*time.Second), 10*time.Minute)
 	t.retry = now.Add(t.backoff)
@@ -199,7 +199,7 @@ func (o *owner) fail(t *torrent, err error) {
 
 // well forgets what was wrong with a torrent's files.
 func (o *owner) well(t *torrent) {
-	t.fault, t.backoff, t.retry = fault{}, 0, time.Time{}
+	t.fault, t.away, t.backoff, t.retry = fault{}, false, 0, time.Time{}
 	for _, n := range []health.Name{
 		health.DiskFull, health.FolderMissing, health.FolderReadOnly, health.FilesMissing,
 		health.DiskFault, health.InternalFault, health.TooManyFiles, health.Refused, health.InTheWay, health.Incident,

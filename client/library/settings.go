@@ -86,7 +86,7 @@ func (o *owner) settle(s settings) error {
 		return err
 	}
 	o.settings = s
-	o.slots.Resize(s.PeerLimit)
+	o.slots.Resize(o.streams())
 	o.bound()
 	for _, t := range o.torrents {
 		o.relimit(t)

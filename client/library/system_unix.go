@@ -10,9 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// spaceOf asks of an open folder: in the cage a path must not do.
 func spaceOf(folder string) (free, total int64, err error) {
+	d, err := os.Open(folder)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer d.Close()
 	var st unix.Statfs_t
-	if err := unix.Statfs(folder, &st); err != nil {
+	if err := unix.Fstatfs(int(d.Fd()), &st); err != nil {
 		return 0, 0, err
 	}
 	return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize), nil

@@ -51,6 +51,7 @@ type torrent struct {
 	valid    int64
 
 	fault   fault
+	away    bool      // it is that a router does not answer
 	retry   time.Time // not before
 	backoff time.Duration
 
