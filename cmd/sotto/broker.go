@@ -14,8 +14,8 @@ import (
 	"sotto/anon/broker"
 	"sotto/anon/cage"
 	"sotto/anon/hold"
+	"sotto/anon/vault"
 	"sotto/client/config"
-	"sotto/transport"
 )
 
 // A command that reads what strangers wrote runs in two processes. This one,
@@ -36,10 +36,25 @@ const (
 	// goodbye is how long an engine may take to end after it was asked to:
 	// it tells trackers, and brings data to the disk.
 	goodbye = 2 * time.Minute
-	// shortLife is a life so short that the next one waits for a moment.
-	shortLife = time.Second
-	mostPause = 30 * time.Second
+	// flood is how many foreign calls and packets an engine may try before it
+	// is taken for another's: one may be a library's whim, these are not.
+	flood = 16
 )
+
+// post is what an engine is started with, each time.
+type post struct {
+	job   *job
+	scope scope
+	box   *vault.Box // it gets a copy; nil for none
+	// offer is what it may have of the broker, beside the networks.
+	offer broker.Options
+	lives lives
+	// prepare brings job and scope up to date before each engine; nil leaves them.
+	prepare func()
+	// changed reports that an engine should start anew, since what it may touch
+	// of the disk is not what it was; nil never does.
+	changed func() bool
+}
 
 var (
 	// errCrashed: the engine panicked and ended as a whole.
@@ -47,6 +62,8 @@ var (
 	// errForeignCall: it did what only foreign code does, and died of it. The
 	// next would too.
 	errForeignCall = errors.New("the engine made a system call in a way that no code of ours does, and was ended for it")
+	// errAnew: it ended because it was asked to, to start again.
+	errAnew = errors.New("the engine starts again")
 	// errWalls: the self-attack found a way out, or could not be made.
 	errWalls = errors.New("the walls around the engine do not hold")
 )
@@ -59,21 +76,26 @@ func (e *engineEnded) Error() string { return fmt.Sprintf("exit code %d", e.code
 
 // have has the engine do a job over the networks of the configuration.
 func (a *app) have(ctx context.Context, cfg config.Config, j *job, s scope) error {
+	return a.employ(ctx, cfg, &post{job: j, scope: s, lives: briefly})
+}
+
+// employ has engines at a post, over the networks of the configuration.
+func (a *app) employ(ctx context.Context, cfg config.Config, p *post) error {
 	ns, err := a.open(cfg, a.logger())
 	if err != nil {
 		return err
 	}
 	a.reach = reach(cfg, ns.networks())
+	j := p.job
 	j.JSON, j.Verbose, j.Plain, j.AllNetworks = a.json, a.verbose, os.Getenv("TERM") == "dumb", len(a.networks) > 0
 	j.Labels = make(map[anon.Network]string)
-	var held []transport.Transport
 	for _, t := range ns.transports {
 		h := hold.New(t, grace)
-		j.Labels[t.Network()], held = anon.NewLabel(), append(held, h)
+		j.Labels[t.Network()], p.offer.Transports = anon.NewLabel(), append(p.offer.Transports, h)
 		defer h.Close()
 	}
-	err = a.engines(ctx, held, j, s)
-	for _, h := range held {
+	err = a.engines(ctx, p)
+	for _, h := range p.offer.Transports {
 		err = errors.Join(err, h.Close())
 	}
 	if closeErr := ns.close(); err == nil {
@@ -83,24 +105,29 @@ func (a *app) have(ctx context.Context, cfg config.Config, j *job, s scope) erro
 }
 
 // engines starts the engine, and again whenever somebody kills it.
-func (a *app) engines(ctx context.Context, ts []transport.Transport, j *job, s scope) error {
-	for pause := time.Duration(0); ; {
+func (a *app) engines(ctx context.Context, p *post) error {
+	for {
+		if p.prepare != nil {
+			p.prepare()
+		}
 		began := time.Now()
-		err := a.engine(ctx, ts, j, s)
+		err := a.engine(ctx, p)
 		var killed *killedError
 		switch {
 		case errors.Is(err, cage.ErrNoWalls):
 			a.tellWalls(cage.Verdict{Label: cage.Checked, Missing: []string{err.Error()}})
-			return j.do(ctx, ts, a.out, a.err, s.torrent)
+			return p.job.do(ctx, p.hands(), a.out, a.err)
+		case errors.Is(err, errAnew):
+			a.tell("engine_renewed", "the folders have changed; the engine starts again to see them")
+			continue
 		case errors.As(err, &killed) && ctx.Err() != nil:
 			return ctx.Err() // it was asked to end, and had its time
 		case !errors.As(err, &killed):
 			return err
 		}
-		if time.Since(began) < shortLife {
-			pause = min(max(2*pause, 250*time.Millisecond), mostPause)
-		} else {
-			pause = 0
+		pause, ok := p.lives.end(time.Since(began))
+		if !ok {
+			return fmt.Errorf("%w: %w", errShortLives, err)
 		}
 		a.tell("engine_restarted", "the engine was killed from outside; it starts again and loses nothing that was verified")
 		select {
@@ -118,8 +145,8 @@ type killedError struct{ err error }
 func (k *killedError) Error() string { return "engine: " + k.err.Error() }
 
 // engine runs the engine once, to its end.
-func (a *app) engine(ctx context.Context, ts []transport.Transport, j *job, s scope) error {
-	c, err := a.start(j, s)
+func (a *app) engine(ctx context.Context, p *post) error {
+	c, err := a.start(p.scope, p.box != nil)
 	if err != nil {
 		return err
 	}
@@ -134,16 +161,19 @@ func (a *app) engine(ctx context.Context, ts []transport.Transport, j *job, s sc
 	if err == nil {
 		err = a.narrow()
 	}
+	if err == nil {
+		err = c.brief(p, v)
+	}
 	if err != nil {
 		c.child.Kill()
 		c.child.Wait()
 		return err
 	}
-	return a.attend(ctx, c, ts)
+	return a.attend(ctx, c, p)
 }
 
 // attend answers the engine until it has ended, and says how that was.
-func (a *app) attend(ctx context.Context, c *cell, ts []transport.Transport) error {
+func (a *app) attend(ctx context.Context, c *cell, p *post) error {
 	pauses := newPauses() // before the engine can do anything
 	defer pauses.stop()
 	serving, stop := context.WithCancel(context.Background())
@@ -151,13 +181,13 @@ func (a *app) attend(ctx context.Context, c *cell, ts []transport.Transport) err
 	served := make(chan error, 1)
 	door := c.door
 	c.door = nil // Serve's now
-	go func() { served <- broker.Serve(serving, door, broker.Options{Transports: ts}) }()
+	go func() { served <- broker.Serve(serving, door, p.offer) }()
 	crashed := make(chan bool, 1)
 	go func() {
 		n, _ := io.Copy(io.Discard, c.crashes) // ends with the engine
 		crashed <- n > 0
 	}()
-	end := a.watch(ctx, c.child, pauses)
+	end := a.watch(ctx, c.child, pauses, p.changed)
 	stop()
 	err := <-served
 	if errors.Is(err, context.Canceled) {
@@ -172,16 +202,24 @@ func (a *app) attend(ctx context.Context, c *cell, ts []transport.Transport) err
 
 // watch waits for the engine's end. When ctx is done it asks the engine to end,
 // and does not wait for ever.
-func (a *app) watch(ctx context.Context, child *cage.Child, pauses pauses) error {
+func (a *app) watch(ctx context.Context, child *cage.Child, pauses pauses, changed func() bool) error {
 	tick := time.NewTicker(auditEvery)
 	defer tick.Stop()
 	asked, patience := ctx.Done(), (<-chan time.Time)(nil)
 	var told cage.Incidents
+	anew, foreign := false, false
 	for {
 		select {
 		case <-child.Done():
-			a.tripwire(child, &told)
-			return child.Wait()
+			foreign = a.tripwire(child, &told) || foreign
+			err := child.Wait()
+			switch {
+			case foreign:
+				return errForeignCall
+			case anew && err == nil && ctx.Err() == nil:
+				return errAnew
+			}
+			return err
 		case <-asked:
 			child.Signal(os.Interrupt)
 			asked, patience = nil, time.After(goodbye)
@@ -191,7 +229,12 @@ func (a *app) watch(ctx context.Context, child *cage.Child, pauses pauses) error
 		case <-patience:
 			child.Kill()
 		case <-tick.C:
-			a.tripwire(child, &told)
+			if foreign = a.tripwire(child, &told); foreign {
+				child.Kill()
+			} else if changed != nil && patience == nil && changed() {
+				child.Signal(os.Interrupt)
+				anew, patience = true, time.After(goodbye)
+			}
 		}
 	}
 }
@@ -200,8 +243,8 @@ func (a *app) watch(ctx context.Context, child *cage.Child, pauses pauses) error
 func verdictOf(end error, crashed bool) error {
 	var exit *exec.ExitError
 	switch {
-	case end == nil:
-		return nil
+	case end == nil, errors.Is(end, errAnew), errors.Is(end, errForeignCall):
+		return end
 	case crashed:
 		return errCrashed
 	case !errors.As(end, &exit):

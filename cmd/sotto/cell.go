@@ -20,6 +20,7 @@ type cell struct {
 	child   *cage.Child
 	door    *os.File // nil once it is somebody else's
 	jobs    *os.File // its job is written to it
+	keys    *os.File // the key of its state is; nil when it has none
 	crashes *os.File
 	theirs  []*os.File     // to be closed here once the engine has them
 	copying sync.WaitGroup // ends with the engine
@@ -59,25 +60,22 @@ func (c *cell) fate(err error) error {
 
 // close frees what is ours of an engine that has ended.
 func (c *cell) close() {
-	for _, f := range []*os.File{c.door, c.jobs, c.crashes} {
+	for _, f := range []*os.File{c.door, c.jobs, c.keys, c.crashes} {
 		f.Close() // of what is not there, or is closed, an error
 	}
 	c.copying.Wait()
 }
 
-// start starts an engine for a job. It waits behind its walls. The error is
-// cage.ErrNoWalls only on systems that have none; where a kernel refuses one
-// that it should have, the job is not done without.
-func (a *app) start(j *job, s scope) (*cell, error) {
+// start starts an engine, with a way to be given a key if it is to have one. It
+// waits behind its walls. The error is cage.ErrNoWalls only on systems that
+// have none; where a kernel refuses one that it should have, the job is not done
+// without.
+func (a *app) start(s scope, keyed bool) (*cell, error) {
 	if !walls {
 		return nil, cage.ErrNoWalls
 	}
-	raw, err := json.Marshal(j)
-	if err != nil {
-		return nil, fmt.Errorf("start engine: %w", err)
-	}
 	c := &cell{}
-	files, err := c.files(a.out, a.err, s.torrent)
+	files, err := c.files(a.out, a.err, s.torrent, keyed)
 	if err == nil {
 		c.child, err = cage.Start(cage.Spec{Files: files, Read: s.read, Write: s.write})
 	}
@@ -88,15 +86,32 @@ func (a *app) start(j *job, s scope) (*cell, error) {
 		c.close()
 		return nil, fmt.Errorf("start engine: %w", err)
 	}
-	c.copying.Go(func() { // until it is read, or the engine has ended
-		c.jobs.Write(raw)
-		c.jobs.Close()
-	})
 	return c, nil
 }
 
+// brief gives an engine that was let go its job, and its key: nothing secret
+// reaches one whose walls nobody has tried.
+func (c *cell) brief(p *post, v cage.Verdict) error {
+	if p.job.Up != nil {
+		p.job.Up.Walls = v.Label
+	}
+	raw, err := json.Marshal(p.job)
+	if err != nil {
+		return fmt.Errorf("brief engine: %w", err)
+	}
+	c.copying.Go(func() { // until it is read, or the engine has ended
+		c.jobs.Write(raw)
+		c.jobs.Close()
+		if c.keys != nil {
+			p.box.Hand(c.keys) // an engine without it says so
+			c.keys.Close()
+		}
+	})
+	return nil
+}
+
 // files makes what the engine inherits, in the order of its descriptors.
-func (c *cell) files(out, errs, torrent *os.File) ([]*os.File, error) {
+func (c *cell) files(out, errs, extra *os.File, keyed bool) ([]*os.File, error) {
 	door, theirDoor, err := broker.Pair()
 	if err != nil {
 		return nil, err
@@ -119,8 +134,15 @@ func (c *cell) files(out, errs, torrent *os.File) ([]*os.File, error) {
 		return nil, err
 	}
 	files := []*os.File{nil, out, errs, theirDoor, job, crashing}
-	if torrent != nil {
-		files = append(files, torrent)
+	if keyed {
+		key, keys, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		c.keys, c.theirs, extra = keys, append(c.theirs, key), key
+	}
+	if extra != nil {
+		files = append(files, extra)
 	}
 	return files, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"sotto/anon/broker"
 	"sotto/anon/cage"
+	"sotto/anon/vault"
 )
 
 // engine is main in the process behind the walls.
@@ -55,10 +56,26 @@ func serveJob(ctx context.Context, j *job) error {
 		<-door.Done()
 		cancel()
 	}()
-	var torrent *os.File
-	if j.Share != nil && j.Share.Torrent {
-		torrent = os.NewFile(fileFD, "torrent file")
+	h := hands{transports: door.Transports(), controls: door.Controls(), report: door.Report}
+	switch {
+	case j.Share != nil && j.Share.Torrent:
+		h.torrent = os.NewFile(fileFD, "torrent file")
+	case j.Up != nil:
+		h.box, err = inheritBox()
 	}
-	err = j.do(ctx, door.Transports(), os.Stdout, os.Stderr, torrent)
+	if err == nil {
+		err = j.do(ctx, h, os.Stdout, os.Stderr)
+	}
 	return errors.Join(err, door.Close())
+}
+
+// inheritBox takes the key of the state from the broker.
+func inheritBox() (*vault.Box, error) {
+	in := os.NewFile(keyFD, "key")
+	defer in.Close()
+	box, err := vault.Take(in)
+	if err != nil {
+		return nil, fmt.Errorf("take over from the broker: %w", err)
+	}
+	return box, nil
 }

@@ -9,12 +9,15 @@ import (
 	"syscall"
 
 	"sotto/anon"
+	"sotto/anon/folder"
+	"sotto/anon/vault"
 	"sotto/client"
 	"sotto/client/api/caller"
 	"sotto/client/api/rpc"
 	"sotto/client/config"
 	"sotto/client/journal"
 	"sotto/client/metainfo"
+	"sotto/client/store"
 )
 
 // The exit codes, which scripts may rely on.
@@ -26,6 +29,7 @@ const (
 	exitNotPermitted  = 4
 	exitRouter        = 10
 	exitOtherInstance = 11
+	exitPassphrase    = 12
 	exitLeak          = 13
 	exitNoDaemon      = 14
 	exitWalls         = 15
@@ -84,6 +88,23 @@ var rules = []rule{
 	{errNotConfirmed, exitOther, "", "Nothing was changed."},
 	{errLongPath, exitUsage, "Nothing was started.", "Choose a shorter state_dir in the configuration."},
 	{client.ErrNothingChosen, exitUsage, "", "sotto inspect shows the numbers of the files in a torrent file."},
+	{errShortLives, exitOther,
+		"Everything it had open is closed; nothing was sent another way.",
+		"Free some memory, or stop torrents, and run it again; verified data is kept."},
+	{errDaemonRuns, exitOtherInstance, "Nothing was started.", "Use the one that runs, or stop it first. A second one needs a state_dir of its own."},
+	{store.ErrRunning, exitOtherInstance, "Nothing was started.", "Use the one that runs, or stop it first. A second one needs a state_dir of its own."},
+	{errKeysInside, exitUsage, "Nothing was started: a flaw in the engine could have read the keys of your state.", "Name folders that do not contain state_dir."},
+	{errNobodyToAsk, exitPassphrase, "What is sealed stays sealed.", "Start it in a terminal, or set vault.passphrase_file, or give systemd the credential " + credentialName + "."},
+	{errTwice, exitPassphrase, "Nothing was made.", "Run it again."},
+	{vault.ErrPassphrase, exitPassphrase, "What is sealed stays sealed.", "Try another one. Nobody can open it without: without a backup of the passphrase, only a new state_dir helps."},
+	{vault.ErrEmpty, exitPassphrase, "What is sealed stays sealed.", "Give a passphrase that has at least one character."},
+	{vault.ErrKind, exitPassphrase, "What is sealed stays sealed.", "Set vault.passphrase_file, or remove it, as the state was made."},
+	{folder.ErrExposed, exitNotPermitted, "It was not used: others on this computer may know it.", "Run chmod 600 on it, and change what it holds if somebody may have read it."},
+	{vault.ErrVersion, exitOther, "It was left as it is.", "Update sotto, or use another state_dir."},
+	{store.ErrVersion, exitOther, "It was left as it is.", "Update sotto, or use another state_dir."},
+	{vault.ErrDamaged, exitOther, "It was left as it is; nothing was sent.", "Restore the state folder from a backup, or set it aside and begin with a new one; downloads themselves are not touched."},
+	{store.ErrVault, exitOther, "It was left as it is.", "Bring back the vault folder that belongs to it, from a backup; or set the library folder aside."},
+	{store.ErrDamaged, exitOther, "It was left as it is; nothing was sent.", "Restore the library folder from a backup, or set it aside and add the torrents again; downloads themselves are not touched."},
 	{journal.ErrBusy, exitOtherInstance, "", "Wait for the other sotto to finish, or stop it."},
 	{anon.ErrUnavailable, exitRouter, "Nothing was sent another way.", "Run sotto doctor to see what is missing."},
 	{anon.ErrPermission, exitNotPermitted, "", "Ask the sharer for access."},

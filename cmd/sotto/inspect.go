@@ -36,7 +36,9 @@ func (a *app) inspect(ctx context.Context, from string) error {
 		return err
 	}
 	a.quietWalls = true
-	return a.engines(ctx, nil, &job{JSON: a.json, Inspect: &inspectJob{from}}, scope{read: read})
+	return a.engines(ctx, &post{
+		job: &job{JSON: a.json, Inspect: &inspectJob{from}}, scope: scope{read: read}, lives: briefly,
+	})
 }
 
 func (a *app) doInspect(j *inspectJob) error {

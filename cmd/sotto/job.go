@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 
 	"sotto/anon"
+	"sotto/anon/vault"
 	"sotto/transport"
 )
 
@@ -28,6 +30,7 @@ type job struct {
 	Get     *getJob     `json:"get,omitempty"`
 	Share   *shareJob   `json:"share,omitempty"`
 	Inspect *inspectJob `json:"inspect,omitempty"`
+	Up      *upJob      `json:"up,omitempty"`
 }
 
 // The engine's inherited descriptors, after the three that everybody has.
@@ -36,7 +39,29 @@ const (
 	jobFD   = 4 // the job is read from it
 	crashFD = 5 // the runtime writes to it what it says of a crash
 	fileFD  = 6 // share writes the torrent file to it, if one is wanted
+	keyFD   = 6 // up reads the key of its state from it
 )
+
+// hands is what a job is done with.
+type hands struct {
+	transports []transport.Transport
+	controls   []net.Listener // as in upJob.Entrances
+	torrent    *os.File       // for share; nil when none is wanted
+	box        *vault.Box     // for up
+	// report tells the broker something; on systems without walls it is called
+	// in the one process there is.
+	report func(context.Context, []byte) error
+}
+
+// hands are those of a job that is done in this process.
+func (p *post) hands() hands {
+	h := hands{transports: p.offer.Transports, torrent: p.scope.torrent, box: p.box}
+	for _, l := range p.offer.Control {
+		h.controls = append(h.controls, l)
+	}
+	h.report = func(_ context.Context, b []byte) error { return p.offer.Report(b) }
+	return h
+}
 
 // maxJob bounds a job's text: links are bounded, paths are the system's.
 const maxJob = 4 << 20
@@ -56,17 +81,18 @@ func readJob(r io.Reader) (*job, error) {
 	return j, nil
 }
 
-// do carries a job out over the networks it is given. On systems with walls
-// that is the engine's whole life.
-func (j *job) do(ctx context.Context, ts []transport.Transport, out, errs *os.File, torrent *os.File) error {
+// do carries a job out. On systems with walls that is the engine's whole life.
+func (j *job) do(ctx context.Context, h hands, out, errs *os.File) error {
 	a := &app{out: out, err: errs, json: j.JSON, verbose: j.Verbose, plain: j.Plain}
 	switch {
 	case j.Get != nil:
-		return a.doGet(ctx, j, ts)
+		return a.doGet(ctx, j, h.transports)
 	case j.Share != nil:
-		return a.doShare(ctx, j, ts, torrent)
+		return a.doShare(ctx, j, h.transports, h.torrent)
 	case j.Inspect != nil:
 		return a.doInspect(j.Inspect)
+	case j.Up != nil:
+		return a.doUp(ctx, j.Up, h)
 	}
 	return errors.New("a job that says nothing")
 }

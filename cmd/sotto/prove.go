@@ -44,7 +44,7 @@ func (a *app) prove(ctx context.Context) error {
 
 // attack starts an engine, lets it attack its walls, and ends it.
 func (a *app) attack(ctx context.Context) (cage.Verdict, error) {
-	c, err := a.start(&job{}, scope{})
+	c, err := a.start(scope{}, false)
 	if errors.Is(err, cage.ErrNoWalls) {
 		return cage.Verdict{Label: cage.Checked, Missing: []string{err.Error()}}, nil
 	}

@@ -87,11 +87,12 @@ func tried(v cage.Verdict) (n int) {
 }
 
 // tripwire tells of what the engine has tried since it was last looked at. It
-// has no reason to try anything.
-func (a *app) tripwire(child *cage.Child, told *cage.Incidents) {
+// has no reason to try anything, and reports whether it has tried so much that
+// it is to be ended.
+func (a *app) tripwire(child *cage.Child, told *cage.Incidents) (flooded bool) {
 	now := child.Incidents()
 	if !now.Any() || now.Packets == told.Packets && slices.Equal(counts(now), counts(*told)) {
-		return
+		return false
 	}
 	*told = now
 	var calls []string
@@ -101,6 +102,17 @@ func (a *app) tripwire(child *cage.Child, told *cage.Incidents) {
 	slices.Sort(calls)
 	a.tell("incident", fmt.Sprintf("the engine tried what it has no reason to, and the walls held (%s; packets: %d); please report this",
 		strings.Join(calls, ", "), now.Packets))
+	return floods(now)
+}
+
+// floods reports whether an engine has tried more than a whim of some library
+// explains.
+func floods(i cage.Incidents) bool {
+	sum := i.Packets
+	for _, n := range i.Calls {
+		sum += n
+	}
+	return sum > flood
 }
 
 func counts(i cage.Incidents) (n []uint64) {
@@ -121,6 +133,16 @@ type noticeJSON struct {
 func (a *app) tell(event, text string) {
 	if a.json {
 		raw, _ := json.Marshal(noticeJSON{event, text}) // two strings
+		fmt.Fprintf(a.out, "%s\n", raw)
+		return
+	}
+	fmt.Fprintln(a.err, text)
+}
+
+// say is tell with facts: the event for --json, a sentence for people.
+func (a *app) say(e jsonEvent, text string) {
+	if a.json {
+		raw, _ := json.Marshal(e) // strings and numbers
 		fmt.Fprintf(a.out, "%s\n", raw)
 		return
 	}

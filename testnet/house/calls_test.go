@@ -26,6 +26,9 @@ var openers = map[string]struct {
 	"transport/i2p/samtest/router.go": {[]string{"net.Listen"}, "is the fake router of the tests, which TestFakesAreNotShipped keeps out of the program"},
 	"client/api/serve.go":             {[]string{"net/http.Server"}, "serves HTTP on listeners it is given; opens none"},
 	"client/api/caller/caller.go":     {[]string{"net.Dialer", "net/http.Client", "net/http.Transport"}, "asks the daemon over its unix socket, whatever address is asked for"},
+	"client/library/stamp_linux.go":   {[]string{"golang.org/x/sys/unix.Syscall6"}, "sets the time of an open file, for which there is no other call"},
+	"cmd/sotto/place.go":              {[]string{"net.ListenUnix", "net.Listen"}, "listens for the user's programs: on a unix socket of mode 0600 in the state folder, and on the loopback address that the configuration has named"},
+	"cmd/sotto/notify.go":             {[]string{"net.DialUnix"}, "tells systemd how it goes, on the unix socket that systemd has named"},
 	"cmd/sotto/broker.go":             {[]string{"os/exec.ExitError"}, "asks how the engine has ended; anon/cage starts it"},
 
 	"anon/cage/start_linux.go":          {[]string{"os/exec.*"}, "starts sotto itself once more, behind the walls"},

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/adrg/xdg"
+
+	"sotto/client/config"
+)
+
+// lands are the folders of a daemon as they are now, free of links. What is
+// configured and not there is in Missing only.
+type lands struct {
+	Download  string   `json:"download"` // for new downloads; it may be missing
+	Folders   []string `json:"folders"`  // where data may lie
+	ShareDirs []string `json:"share_dirs"`
+	Watch     string   `json:"watch"`
+	Missing   []string `json:"missing"`
+}
+
+// ground knows which folders the configuration names, and looks what is there.
+// An engine sees a disk as it was when it was started: one that is connected
+// later is behind its walls, and it has to be started again.
+type ground struct {
+	download string
+	folders  []string
+	shares   []string
+	watch    string
+	state    string
+
+	seen []fs.FileInfo // at the last look, nil for what was not there
+}
+
+// errKeysInside: the engine would get the keys of the state.
+var errKeysInside = errors.New("the state folder lies in a folder that the daemon would open to its engine")
+
+// newGround makes the folder for downloads if it can.
+func newGround(cfg config.Config) (ground, error) {
+	g := ground{
+		download: cfg.DownloadDir, folders: cfg.Daemon.Folders, shares: cfg.Daemon.ShareDirs,
+		watch: cfg.Daemon.WatchDir, state: cfg.StateDir,
+	}
+	if g.download == "" {
+		// Not the download folder itself: the engine would have all that other
+		// programs have put there.
+		g.download = filepath.Join(xdg.UserDirs.Download, "sotto")
+	}
+	// A disk that is not there may be one where nobody may make a folder: then
+	// it is missing, as the others.
+	_ = os.MkdirAll(g.download, 0o700)
+	for _, path := range g.all() {
+		info, err := os.Stat(path)
+		if err == nil && !info.IsDir() {
+			return g, &usageError{fmt.Errorf("%s is not a folder", path)}
+		}
+		if real, err := realPath(path); err == nil && within(real, g.state) {
+			return g, fmt.Errorf("%w: %s", errKeysInside, path)
+		}
+	}
+	return g, nil
+}
+
+func (g *ground) all() []string {
+	all := append([]string{g.download}, g.folders...)
+	all = append(all, g.shares...)
+	if g.watch != "" {
+		all = append(all, g.watch)
+	}
+	return all
+}
+
+// writable lists the folders that the engine may write to, as they are now.
+func (g *ground) writable() []string {
+	now := g.look()
+	if now.Watch != "" {
+		return append(now.Folders, now.Watch)
+	}
+	return now.Folders
+}
+
+// look says what is there, and remembers it.
+func (g *ground) look() lands {
+	g.seen = g.stat()
+	l := lands{Download: filepath.Clean(g.download)}
+	if real, err := realPath(g.download); err == nil {
+		l.Download = real
+	}
+	find := func(list []string, paths ...string) []string {
+		for _, path := range paths {
+			real, err := realPath(path)
+			if err != nil {
+				l.Missing = append(l.Missing, filepath.Clean(path))
+			} else if !slices.Contains(list, real) {
+				list = append(list, real)
+			}
+		}
+		return list
+	}
+	l.Folders = find(l.Folders, append([]string{g.download}, g.folders...)...)
+	l.ShareDirs = find(l.ShareDirs, g.shares...)
+	if g.watch != "" {
+		if found := find(nil, g.watch); found != nil {
+			l.Watch = found[0]
+		}
+	}
+	return l
+}
+
+// changed reports whether anything is not what it was at the last look.
+func (g *ground) changed() bool {
+	return !slices.EqualFunc(g.seen, g.stat(), func(a, b fs.FileInfo) bool {
+		return a == nil && b == nil || a != nil && b != nil && os.SameFile(a, b)
+	})
+}
+
+func (g *ground) stat() (infos []fs.FileInfo) {
+	for _, path := range g.all() {
+		info, err := os.Stat(path)
+		if err != nil || !info.IsDir() {
+			info = nil
+		}
+		infos = append(infos, info)
+	}
+	return infos
+}
+
+// realPath is a path without links, of what is there.
+func realPath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+// subfolder makes a folder of the state's.
+func subfolder(state, name string) (string, error) {
+	path := filepath.Join(state, name)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return "", fmt.Errorf("make a folder of the state: %w", err)
+	}
+	return path, nil
+}

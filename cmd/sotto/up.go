@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sotto/anon"
+	"sotto/anon/broker"
+	"sotto/anon/cage"
+	"sotto/anon/folder"
+	"sotto/anon/vault"
+	"sotto/client/config"
+	"sotto/client/journal"
+)
+
+func (a *app) upCommand() *cobra.Command {
+	var passphrase bool
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Keep a library of torrents running until Ctrl-C, for the other commands and for remotes",
+		Long: `Keep a library of torrents running until Ctrl-C, for the other commands and for remotes.
+
+One runs for each state folder. It starts without routers, goes on trying, and
+uses them when they are there. What it knows is sealed: with the passphrase of
+vault.passphrase_file or of the systemd credential sotto-passphrase, with one that
+--passphrase has asked for, or with a key file beside it, which protects it where
+the folder is copied without that file.
+
+Downloads go to download_dir of the configuration, else to a folder named sotto
+in your download folder. The engine sees those folders that the configuration
+names, and nothing else of the disk. It ends with exit code 0 when it is asked
+to, by Ctrl-C, SIGTERM or the terminal's end.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.up(c.Context(), passphrase) },
+	}
+	c.Flags().BoolVar(&passphrase, "passphrase", false, "at the first start, ask for a passphrase to seal the state with")
+	a.networkFlag(c)
+	return c
+}
+
+// upJob is the daemon as the engine sees it.
+type upJob struct {
+	State     string     `json:"state"` // has the journal's folder
+	Library   string     `json:"library"`
+	Lands     lands      `json:"lands"`
+	Reserve   int64      `json:"reserve"` // bytes; 0 is the library's default
+	ShowPeers bool       `json:"show_peers"`
+	Allocate  bool       `json:"allocate"`
+	Room      room       `json:"room"`
+	Entrances []entrance `json:"entrances"`
+	Token     string     `json:"token"` // "" when no entrance asks for it
+	// Seed makes the labels of the identities: an engine has those of the one
+	// before.
+	Seed string `json:"seed"`
+	// Walls are what the engine's were found to be.
+	Walls   cage.Label    `json:"walls"`
+	Started time.Time     `json:"started"` // the daemon, not this engine
+	Beat    time.Duration `json:"beat"`    // between two signs of life; 0 for none
+}
+
+// entrance is what holds for those who come in by one of the broker's doors.
+type entrance struct {
+	Address string   `json:"address"` // on loopback; "" for a unix socket
+	Hosts   []string `json:"hosts"`
+	Open    bool     `json:"open"` // without a token
+}
+
+// What the engine reports to the broker.
+const (
+	wordReady = "ready"
+	wordAlive = "alive"
+)
+
+// up runs the daemon. That it was asked to end is how it ends.
+func (a *app) up(ctx context.Context, passphrase bool) error {
+	err := a.runDaemon(ctx, passphrase)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (a *app) runDaemon(ctx context.Context, passphrase bool) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	socket, err := socketPath(cfg)
+	if err != nil {
+		return err
+	}
+	leave, err := takeState(&cfg)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	d := &daemon{app: a, cfg: cfg, supervisor: findSupervisor(os.Getenv)}
+	defer d.close()
+	if err := d.prepare(ctx, socket, passphrase); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { d.supervisor.tell("STOPPING=1") })()
+	return a.employ(ctx, cfg, &d.post)
+}
+
+// takeState makes the state folder, sets it to its path without links, and
+// makes us its only daemon.
+func takeState(cfg *config.Config) (leave func(), err error) {
+	f, err := folder.Open(cfg.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("take the state folder: %w", err)
+	}
+	leave, err = f.Lock(lockName)
+	if errors.Is(err, folder.ErrBusy) {
+		err = errDaemonRuns
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take the state folder: %w", err)
+	}
+	if cfg.StateDir, err = realPath(cfg.StateDir); err != nil {
+		leave()
+		return nil, fmt.Errorf("take the state folder: %w", err)
+	}
+	return leave, nil
+}
+
+// errDaemonRuns: another one has the state folder.
+var errDaemonRuns = errors.New("another sotto up uses this state folder")
+
+// daemon is the broker's side of sotto up.
+type daemon struct {
+	app        *app
+	cfg        config.Config // StateDir is free of links
+	supervisor *supervisor
+	post       post
+	ground     ground
+	doors      []broker.Listener
+}
+
+func (d *daemon) close() {
+	for _, l := range d.doors {
+		l.Close()
+	}
+	d.supervisor.close()
+}
+
+// prepare brings together what the engine is started with.
+func (d *daemon) prepare(ctx context.Context, socket string, passphrase bool) error {
+	box, err := d.unlock(ctx, passphrase)
+	if err != nil {
+		return err
+	}
+	j := &upJob{
+		State: d.cfg.StateDir, Reserve: int64(d.cfg.Daemon.KeepFreeMiB) << 20,
+		ShowPeers: d.cfg.Daemon.ShowPeers, Allocate: d.cfg.Daemon.Preallocate,
+		Room: roomFor(openFiles()), Seed: anon.NewLabel(), Started: time.Now(),
+	}
+	if d.supervisor != nil && d.supervisor.every > 0 {
+		j.Beat = max(d.supervisor.every/3, time.Second)
+	}
+	if j.Library, err = subfolder(j.State, libraryDir); err != nil {
+		return err
+	}
+	if _, err := journal.Open(j.State); err != nil { // makes its folder
+		return err
+	}
+	if d.ground, err = newGround(d.cfg); err != nil {
+		return err
+	}
+	for _, dir := range d.ground.writable() {
+		d.app.warnOfKeys(dir, j.State)
+	}
+	d.post = post{job: &job{Up: j}, box: box, offer: j.Room.limits(), lives: lives{short: 10 * time.Second, most: 20}}
+	d.post.prepare, d.post.changed = d.look, d.ground.changed
+	d.post.offer.Report = d.heard
+	return d.open(j, socket)
+}
+
+// unlock opens the vault and keeps the state's box of it.
+func (d *daemon) unlock(ctx context.Context, passphrase bool) (*vault.Box, error) {
+	v, err := d.app.unlock(ctx, d.cfg, passphrase)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	return v.Box("state")
+}
+
+// look gives the next engine the folders that are there now.
+func (d *daemon) look() {
+	j := d.post.job.Up
+	j.Lands = d.ground.look()
+	d.post.scope = j.scope()
+}
+
+// scope is what the engine may touch: not the vault, and not tor's keys.
+func (j *upJob) scope() scope {
+	write := append([]string{j.Library, filepath.Join(j.State, journal.Folder)}, j.Lands.Folders...)
+	if j.Lands.Watch != "" {
+		write = append(write, j.Lands.Watch)
+	}
+	return scope{read: j.Lands.ShareDirs, write: write}
+}
+
+// open opens the ways in. No more sockets of their kinds are made later.
+func (d *daemon) open(j *upJob, socket string) error {
+	l, err := listenUser(socket)
+	if err != nil {
+		return err
+	}
+	d.enter(j, l, entrance{Hosts: []string{"localhost"}, Open: true}, socket)
+	at := d.cfg.Daemon.API
+	if at == "" {
+		return nil
+	}
+	if l, err = listenLoopback(at); err != nil {
+		return err
+	}
+	token, err := apiToken(j.State)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	j.Token = token.Reveal()
+	d.enter(j, l, entrance{Address: at, Hosts: hostsOf(at)}, at)
+	return nil
+}
+
+// enter adds a way in, and says so.
+func (d *daemon) enter(j *upJob, l broker.Listener, e entrance, where string) {
+	d.doors = append(d.doors, l)
+	d.post.offer.Control = append(d.post.offer.Control, l)
+	j.Entrances = append(j.Entrances, e)
+	d.app.say(jsonEvent{Event: "listening", Path: where}, "answers at "+where)
+}
+
+// heard takes a word of the engine's.
+func (d *daemon) heard(word []byte) error {
+	switch string(word) {
+	case wordReady:
+		d.supervisor.tell("READY=1", "STATUS="+string(d.post.job.Up.Walls))
+	case wordAlive:
+		d.supervisor.tell("WATCHDOG=1")
+	default:
+		return fmt.Errorf("report: %w", anon.ErrProtocol)
+	}
+	return nil
+}
+
+// hostsOf are the names by which programs on this machine call an address.
+func hostsOf(address string) []string {
+	hosts := []string{address}
+	if _, port, err := net.SplitHostPort(address); err == nil {
+		hosts = append(hosts, net.JoinHostPort("localhost", port))
+	}
+	return hosts
+}
