@@ -83,6 +83,21 @@ func (u *User) Join(ctx context.Context, network string) error {
 		network = u.Network + "," + network
 	}
 	u.Network = network
+	return u.write()
+}
+
+// Configure adds lines to a table of the user's configuration that has none
+// yet; "" are those before the first table. Each call writes the file.
+func (u *User) Configure(table string, lines ...string) error {
+	if table == "" {
+		u.lines = append(append([]string(nil), lines...), u.lines...)
+	} else {
+		u.lines = append(append(u.lines, "["+table+"]"), lines...)
+	}
+	return u.write()
+}
+
+func (u *User) write() error {
 	return os.WriteFile(u.config(), []byte(strings.Join(u.lines, "\n")+"\n"), 0o600)
 }
 
