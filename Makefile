@@ -2,6 +2,7 @@
 # make check   the fast loop: no network, no daemons, under two minutes
 # make demo    share and fetch over private Tor and I2P networks, and prove it
 # make bench   ratios measured side by side in one run
+# make man     the manual page and the completions of three shells, in out/
 # make torture the tests that kill and damage, for longer
 
 GO ?= go
@@ -10,10 +11,17 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.6.1
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
 UNIT = $$($(GO) list ./... | grep -v /testnet)
 
-.PHONY: build check test demo bench torture lint fuzz fuzz-long swarms kills race e2e install-deps install-demo-deps cross
+.PHONY: build man check test demo bench torture lint fuzz fuzz-long swarms kills race e2e install-deps install-demo-deps cross
 
 build:
 	$(GO) build -trimpath -o sotto ./cmd/sotto
+
+man: build
+	mkdir -p out
+	./sotto man >out/sotto.1
+	./sotto completion bash >out/sotto.bash
+	./sotto completion zsh >out/_sotto
+	./sotto completion fish >out/sotto.fish
 
 check: lint
 	$(GO) test $(UNIT) ./testnet/house

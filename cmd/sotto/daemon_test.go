@@ -54,7 +54,7 @@ func TestDaemonScripts(t *testing.T) {
 			e.Setenv("DOWNLOADS", filepath.Join(state, "downloads"))
 			serveLibrary(t, state)
 			for name, raw := range map[string][]byte{
-				"song.torrent": rpctest.Torrent("song.ogg"), "film.torrent": rpctest.Torrent("film", "a.mkv", "b.srt", "c.nfo"),
+				"song.torrent": rpctest.Torrent("song.ogg"), "hostile.torrent": rpctest.Torrent("a$(touch owned)"), "film.torrent": rpctest.Torrent("film", "a.mkv", "b.srt", "c.nfo"),
 				"large.torrent": make([]byte, 17<<20), "odd.torrent": []byte("d4:infole"),
 			} {
 				if err := os.WriteFile(filepath.Join(e.WorkDir, name), raw, 0o600); err != nil {

@@ -145,6 +145,15 @@ func (b *bench) run(ctx context.Context, args ...string) (code int, lines []stri
 	return code, lines
 }
 
+// add adds a torrent file.
+func (b *bench) add(raw []byte) {
+	b.t.Helper()
+	path := filepath.Join(b.t.TempDir(), "x.torrent")
+	require.NoError(b.t, os.WriteFile(path, raw, 0o600))
+	code, lines := b.run(b.t.Context(), "add", path)
+	require.Zero(b.t, code, lines)
+}
+
 // What the commands print is what the document says, and nothing more.
 func TestJSONIsAsDocumented(t *testing.T) {
 	b := newBench(t)
@@ -221,10 +230,7 @@ func asDocumented(t *testing.T, object, line string) {
 // The stream says what there is, and what becomes of it.
 func TestEventsAreAsDocumented(t *testing.T) {
 	b := newBench(t)
-	torrent := filepath.Join(t.TempDir(), "song.torrent")
-	require.NoError(t, os.WriteFile(torrent, rpctest.Torrent("song"), 0o600))
-	code, _ := b.run(t.Context(), "add", torrent)
-	require.Zero(t, code)
+	b.add(rpctest.Torrent("song"))
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
 	defer read.Close()
@@ -247,7 +253,7 @@ func TestEventsAreAsDocumented(t *testing.T) {
 	require.Equal(t, "beginning", next())
 	require.Equal(t, "torrent", next())
 	require.Equal(t, "stats", next())
-	code, _ = b.run(t.Context(), "rm", "1")
+	code, _ := b.run(t.Context(), "rm", "1")
 	require.Zero(t, code)
 	require.Equal(t, "removed", next())
 	require.Equal(t, "stats", next())

@@ -119,6 +119,7 @@ func (a *app) command() *cobra.Command {
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 	}
+	a.complete(root)
 	return root
 }
 

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"sotto/client/api/caller"
+)
+
+func (a *app) completionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish",
+		Short: "Print what lets a shell complete commands, and torrents by what the daemon has",
+		Long: `Print what lets a shell complete commands, and torrents by what the daemon has.
+
+bash: source <(sotto completion bash)
+zsh:  sotto completion zsh > "${fpath[1]}/_sotto"
+fish: sotto completion fish > ~/.config/fish/completions/sotto.fish`,
+		ValidArgs: []string{"bash", "zsh", "fish"},
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: func(c *cobra.Command, args []string) error {
+			switch args[0] {
+			case "zsh":
+				return c.Root().GenZshCompletion(a.out)
+			case "fish":
+				return c.Root().GenFishCompletion(a.out, true)
+			}
+			return c.Root().GenBashCompletionV2(a.out, true)
+		},
+	}
+}
+
+// impatience bounds what a daemon that does not answer costs who presses Tab.
+const impatience = 2 * time.Second
+
+// maxCompleted bounds the torrents that a shell is offered.
+const maxCompleted = 500
+
+// completeTorrents offers the torrents of the daemon: the number, and what it
+// is called; or, to who has begun to write one, the name. most is how many
+// arguments are torrents, 0 for all.
+func (a *app) completeTorrents(most int) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if most > 0 && len(args) >= most {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		var out []cobra.Completion
+		for _, l := range a.known(c.Context()) {
+			id, name := fmt.Sprint(l.ID), harmless(string(l.Name))
+			if slices.Contains(args, id) {
+				continue
+			}
+			if strings.HasPrefix(id, begun) {
+				out = append(out, cobra.CompletionWithDesc(id, name))
+			}
+			if begun != "" && name == string(l.Name) && strings.HasPrefix(strings.ToLower(name), strings.ToLower(begun)) {
+				out = append(out, cobra.CompletionWithDesc(name, id))
+			}
+		}
+		return out[:min(len(out), maxCompleted)], cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// known returns what the daemon has; nothing when it is not there.
+func (a *app) known(ctx context.Context) []label {
+	ctx, cancel := context.WithTimeout(ctx, impatience)
+	defer cancel()
+	daemon, err := a.reachDaemon()
+	if err != nil {
+		return nil
+	}
+	defer daemon.Close()
+	list, err := caller.Torrents[label](ctx, daemon, nil)
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
+// harmless replaces all that a shell could take for more than text: strangers
+// choose names, and the scripts of some shells expand what they are given, so
+// that a name could run programs when somebody presses Tab.
+func harmless(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" ._+-", r) {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// complete says what follows the commands and flags that have something to offer.
+func (a *app) complete(root *cobra.Command) {
+	torrents := map[string]int{"show": 1, "start": 0, "stop": 0, "verify": 0, "rm": 0, "move": 0, "limit": 0,
+		"files": 1, "peers": 1, "trackers": 1, "open": 1}
+	flags := map[string][]string{
+		"network": {"i2p", "tor"}, "format": {"v1", "hybrid", "v2"}, "sort": orderNames(),
+		"state": append([]string{"active", "problem", "finished", "metadata"}, states...),
+	}
+	for _, c := range root.Commands() {
+		if most, ok := torrents[c.Name()]; ok {
+			c.ValidArgsFunction = a.completeTorrents(most)
+		}
+		for name, values := range flags {
+			if c.Flags().Lookup(name) != nil {
+				// The error is for a flag that is not there, or done twice.
+				c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+			}
+		}
+	}
+}
