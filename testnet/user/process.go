@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -153,6 +154,9 @@ func (p *Process) Ended() <-chan struct{} { return p.ended }
 
 // Interrupt is Ctrl-C.
 func (p *Process) Interrupt() error { return p.cmd.Process.Signal(os.Interrupt) }
+
+// Terminate asks it to end, as systemd does.
+func (p *Process) Terminate() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 
 // Events returns what has happened so far.
 func (p *Process) Events() []Event {
