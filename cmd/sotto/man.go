@@ -31,6 +31,7 @@ var exits = []struct {
 	{exitNotPermitted, "Not permitted: a file, a folder, or what a sharer keeps for others."},
 	{exitRouter, "No router of a network can be reached."},
 	{exitOtherInstance, "Another sotto has it."},
+	{exitPassphrase, "The passphrase is wrong, or nobody was there to ask for it."},
 	{exitLeak, "Refused: it would have revealed you."},
 	{exitNoDaemon, "The daemon is not running."},
 	{exitWalls, "The walls around the engine do not hold."},
