@@ -173,22 +173,28 @@ func (o *owner) rename(t *torrent, at, name string) error {
 	if _, err := engine.NamesOf(t.info, paths); err != nil {
 		return errName
 	}
+	before := t.rec.Name
 	if at == t.name() {
-		if err := o.commit([]*torrent{t}, func(t *torrent) { t.rec.Name = name }); err != nil {
-			return err
-		}
+		t.rec.Name = name
 	}
-	if !found {
-		return nil
+	err := o.call(t, paths)
+	if err != nil {
+		t.rec.Name = before
 	}
-	if !t.written() {
-		o.settleAt(t, place{Dir: t.dir(), Paths: paths})
-		return o.put(t)
-	}
-	return o.relocate(t, place{Dir: t.dir(), Paths: paths})
+	return err
 }
 
-// Shift moves torrents within the queue, keeping their order.
+// call gives a torrent's files other names where they are.
+func (o *owner) call(t *torrent, paths []string) error {
+	to := place{Dir: t.dir(), Paths: paths}
+	if t.written() && !slices.Equal(paths, t.paths()) {
+		return o.relocate(t, to)
+	}
+	return o.commit([]*torrent{t}, func(t *torrent) { o.settleAt(t, to) })
+}
+
+// Shift moves torrents within the queue, keeping their order: what is at the end
+// already goes no further, and is not overtaken.
 func (l *Library) Shift(ctx context.Context, ids []int64, to rpc.Shift) error {
 	return l.ask(ctx, func(o *owner) error {
 		ts := o.these(ids)

@@ -48,13 +48,14 @@ func (l *Library) Configure(ctx context.Context, c rpc.SettingsChange) error {
 		set(&s.LimitRatio, c.LimitRatio)
 		set(&s.LimitIdle, c.LimitIdle)
 		set(&s.IdleLimit, c.IdleLimit)
-		if c.AltScheduled != nil && *c.AltScheduled && c.AltOn == nil {
-			s.Alt.On = within(s.Alt, o.wall())
+		in := within(s.Alt, o.wall())
+		if begins := c.AltScheduled != nil && *c.AltScheduled; s.Alt.Scheduled && c.AltOn == nil && (begins || in != o.inside) {
+			s.Alt.On = in // new hours have an edge between then and now
 		}
 		if err := o.settle(s); err != nil {
 			return errors.Join(errSave, err)
 		}
-		o.inside = within(s.Alt, o.wall())
+		o.inside = in
 		return nil
 	})
 }
