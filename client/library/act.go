@@ -204,12 +204,13 @@ func (l *Library) Shift(ctx context.Context, ids []int64, to rpc.Shift) error {
 				return nil
 			}
 		}
-		if to == rpc.ToTop || to == rpc.Down {
+		slices.SortStableFunc(ts, func(a, b *torrent) int { return a.rec.Queue - b.rec.Queue })
+		if to == rpc.Down || to == rpc.ToBottom {
 			slices.Reverse(ts)
 		}
-		for _, t := range ts {
-			i := slices.Index(order, t)
-			j := map[rpc.Shift]int{rpc.ToTop: 0, rpc.Up: i - 1, rpc.Down: i + 1, rpc.ToBottom: len(order) - 1}[to]
+		for n, t := range ts {
+			i, last := slices.Index(order, t), len(order)-1-n
+			j := map[rpc.Shift]int{rpc.ToTop: n, rpc.Up: max(i-1, n), rpc.Down: min(i+1, last), rpc.ToBottom: last}[to]
 			order = put(order, i, j)
 		}
 		return o.reorder(order)

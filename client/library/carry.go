@@ -52,6 +52,9 @@ func (c *carrier) one(ctx context.Context, i int) error {
 		return nil
 	}
 	from, to := filepath.Join(c.dirs[0], filepath.FromSlash(c.from[i])), filepath.Join(c.dirs[1], filepath.FromSlash(c.to[i]))
+	if !straight(c.dirs[0], c.from[i]) || !straight(c.dirs[1], c.to[i]) {
+		return engine.ErrInTheWay
+	}
 	info, err := os.Lstat(from)
 	switch {
 	case notThere(err):
@@ -155,6 +158,9 @@ func (c *carrier) sweep() error {
 		if c.from[i] == "" || c.dirs[0] == c.dirs[1] && slices.Contains(c.to, c.from[i]) {
 			continue
 		}
+		if !straight(c.dirs[0], c.from[i]) {
+			continue // what is there is not the torrent's
+		}
 		err := os.Remove(filepath.Join(c.dirs[0], filepath.FromSlash(c.from[i])))
 		if !notThere(err) {
 			errs = append(errs, bare(err))
@@ -178,8 +184,26 @@ func prune(dir string, names []string) {
 	}
 	slices.SortFunc(list, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
 	for _, d := range list {
-		os.Remove(filepath.Join(dir, filepath.FromSlash(d))) // not an empty folder: it stays
+		if straight(dir, d+"/x") {
+			os.Remove(filepath.Join(dir, filepath.FromSlash(d))) // not an empty folder: it stays
+		}
 	}
+}
+
+// straight reports whether no folder on the way to name below dir is a link or
+// anything else than a folder. One that is not there is none.
+func straight(dir, name string) bool {
+	parts := strings.Split(name, "/")
+	for i := 1; i < len(parts); i++ {
+		info, err := os.Lstat(filepath.Join(append([]string{dir}, parts[:i]...)...))
+		if notThere(err) {
+			return true
+		}
+		if err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
 }
 
 // bare takes the path out of an error: file names are not for logs.

@@ -2,6 +2,7 @@ package library_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -119,11 +120,12 @@ type seed struct {
 	*engine.Torrent
 }
 
-// sample makes a folder with three files and the torrent of it.
+// sample makes a folder with three files and the torrent of it. What is in them
+// depends on the sizes as well.
 func sample(t testing.TB, name string, size int, format ...metainfo.Format) (dir string, link *metainfo.Link, files map[string][]byte) {
 	dir = filepath.Join(t.TempDir(), name)
 	files = make(map[string][]byte)
-	random := rand.NewChaCha8([32]byte([]byte(name + "................................")[:32]))
+	random := rand.NewChaCha8([32]byte([]byte(fmt.Sprintf("%s %d................................", name, size))[:32]))
 	sizes := map[string]int{"a": size, "sub/b": size / 3, "c": 100}
 	for _, n := range []string{"a", "sub/b", "c"} {
 		data := make([]byte, sizes[n])

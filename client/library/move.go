@@ -180,9 +180,7 @@ func (o *owner) took(t *torrent, m *move, err error, resume ...*store.Resume) {
 
 // settleAt makes a place that of a torrent's record.
 func (o *owner) settleAt(t *torrent, p place) {
-	if t.rec.Unfinished != "" && p.Dir != t.rec.Dir && !t.done {
-		t.rec.Unfinished = p.Dir
-	} else {
+	if p.Dir != t.rec.Unfinished {
 		t.rec.Dir, t.rec.Unfinished = p.Dir, ""
 	}
 	for i, at := range p.Paths {
