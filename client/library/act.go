@@ -17,6 +17,7 @@ import (
 var (
 	errBusy     = &rpc.Error{Code: rpc.CodeSystem, Text: "the files of this torrent are being moved: try again when that is done"}
 	errInTheWay = &rpc.Error{Code: rpc.CodePath, Text: "there is something else in that place already"}
+	errShared   = &rpc.Error{Code: rpc.CodePath, Text: "another torrent has the same files: remove it first, and keep its data"}
 	errNoPath   = &rpc.Error{Code: rpc.CodeUnknown, Text: "no such file in the torrent"}
 	errName     = &rpc.Error{Code: rpc.CodeParams, Text: "this cannot be the name of a file"}
 	errTaken    = &rpc.Error{Code: rpc.CodePath, Text: "another file of the torrent has that name"}
@@ -119,11 +120,13 @@ func (l *Library) Move(ctx context.Context, ids []int64, folder string, data boo
 				}
 				continue
 			}
+			o.halt(t) // what runs writes to the old place
 			err := o.commit([]*torrent{t}, func(t *torrent) { t.rec.Dir, t.rec.Unfinished = filepath.Clean(folder), "" })
 			if err != nil {
 				return err
 			}
 			o.well(t)
+			o.claims.drop(t) // it has what is found there, if that is nobody else's
 			t.verify, t.known = t.info != nil && t.resume != nil, false
 		}
 		return nil
@@ -187,8 +190,12 @@ func (o *owner) rename(t *torrent, at, name string) error {
 // call gives a torrent's files other names where they are.
 func (o *owner) call(t *torrent, paths []string) error {
 	to := place{Dir: t.dir(), Paths: paths}
-	if t.written() && !slices.Equal(paths, t.paths()) {
+	switch {
+	case slices.Equal(paths, t.paths()): // the name of the whole only
+	case t.written():
 		return o.relocate(t, to)
+	default:
+		o.claims.drop(t) // nothing is there yet
 	}
 	return o.commit([]*torrent{t}, func(t *torrent) { o.settleAt(t, to) })
 }

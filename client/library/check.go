@@ -163,6 +163,9 @@ func (r checked) take(o *owner) {
 	}
 	t.resume, t.known = r.resume, true
 	t.count(t.resume.Pieces)
+	if t.valid > 0 {
+		o.claim(t, t.done)
+	}
 	o.well(t)
 	now := time.Now()
 	o.opts.Board.Set(now, health.FilesChanged, t.subject(), r.changed)

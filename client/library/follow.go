@@ -54,6 +54,10 @@ func (r learned) take(o *owner) {
 		t.rec.V2 = info.V2Hash
 	}
 	t.inform(info)
+	if !o.claim(t, false) {
+		o.halt(t)
+		o.fail(t, errInTheWay)
+	}
 	o.settings.Added += len(t.visible())
 	if err := errors.Join(o.put(t), o.saveSettings(o.settings)); err != nil {
 		o.unsaved(err)

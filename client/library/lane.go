@@ -45,6 +45,10 @@ func (o *owner) enter(t *torrent, n *network) {
 		o.fail(t, err)
 		return
 	}
+	if !o.claim(t, t.done) {
+		o.fail(t, errInTheWay)
+		return
+	}
 	ctx, cancel := context.WithCancel(o.ctx)
 	l := &lane{t: t, net: n, cancel: cancel, readOnly: t.done, since: time.Now()}
 	t.lanes = append(t.lanes, l)
@@ -87,6 +91,19 @@ func (o *owner) engineOptions(t *torrent, raw, layers []byte) engine.Options {
 		},
 	}
 	if raw == nil {
+		dir := t.dir()
+		e.Paths = func(files []metainfo.File) ([]string, error) {
+			var paths, claim []string
+			for _, f := range files {
+				if paths = append(paths, f.Path); !f.Pad {
+					claim = append(claim, f.Path)
+				}
+			}
+			if !o.claims.take(t, false, place{dir, claim}) {
+				return nil, errInTheWay
+			}
+			return paths, nil
+		}
 		return e
 	}
 	if t.info != nil {

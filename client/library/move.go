@@ -48,12 +48,14 @@ func (o *owner) relocate(t *torrent, to place) error {
 		t.own.Move = nil
 		return errors.Join(errSave, err)
 	}
+	o.claim(t, true)
 	t.retry = time.Time{}
 	return nil
 }
 
-// vacant makes sure that no file is in the way: once a move has begun, what is at
-// the new place is taken for the torrent's.
+// vacant makes sure that no file is in the way, and that no other torrent has the
+// same files: once a move has begun, what is at either place is taken for this
+// torrent's.
 func (o *owner) vacant(t *torrent, from, to place) error {
 	names, err := engine.NamesOf(t.info, to.Paths)
 	if err != nil {
@@ -75,6 +77,12 @@ func (o *owner) vacant(t *torrent, from, to place) error {
 		if _, err := os.Lstat(at); !notThere(err) {
 			return errInTheWay
 		}
+	}
+	if !o.private(t, from.Dir, pairs(old)) {
+		return errShared
+	}
+	if !o.private(t, to.Dir, pairs(names)) {
+		return errInTheWay
 	}
 	return nil
 }
@@ -160,6 +168,7 @@ func (o *owner) took(t *torrent, m *move, err error, resume ...*store.Resume) {
 		return
 	case m.Switched:
 		t.own.Move = nil // what could not be deleted stays behind
+		o.claim(t, true)
 	default:
 		t.own.Move = &move{From: m.From, To: m.To, Switched: true}
 		o.settleAt(t, m.To)

@@ -46,6 +46,7 @@ type owner struct {
 	lastID   int64
 	removed  []removal
 	leavers  []*torrent // removed, and not gone yet
+	claims   *claims
 
 	settings settings
 	all      *rates // of everything
@@ -268,7 +269,8 @@ func newOwner(opts Options, signal func()) (*owner, error) {
 	o := &owner{
 		opts: opts, signal: signal, reports: make(chan report), byHash: make(map[[20]byte]*torrent),
 		groups: make(map[string]*rates), low: make(map[string]bool), seen: make(map[string]int64),
-		wall: time.Now,
+		claims: newClaims(),
+		wall:   time.Now,
 	}
 	for _, t := range opts.Transports {
 		o.networks = append(o.networks, newNetwork(t, slices.Contains(opts.Shared, t.Network()), opts.Label))
@@ -291,6 +293,9 @@ func newOwner(opts Options, signal func()) (*owner, error) {
 			return nil, err
 		}
 		o.add(t)
+		if t.valid > 0 || t.own.Move != nil {
+			o.claim(t, true)
+		}
 	}
 	o.renumber()
 	o.begunWith, o.addedBefore = o.everything(), o.settings.Added

@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"sotto/client/engine"
 	"sotto/client/store"
@@ -66,19 +67,31 @@ func (o *owner) erase(t *torrent) func() report {
 	if m := t.own.Move; m != nil {
 		places = append(places, m.From, m.To)
 	}
-	info, foreign := t.info, t.foreign()
+	var all []carrier
+	for _, p := range places {
+		if names, err := engine.NamesOf(t.info, p.Paths); err == nil {
+			all = append(all, carrier{from: o.deletable(t, p.Dir, names), dirs: [2]string{p.Dir, ""}})
+		} // else nothing was ever written there
+	}
 	return func() report {
 		var errs []error
-		for _, p := range places {
-			names, err := engine.NamesOf(info, p.Paths)
-			if err == nil {
-				c := carrier{from: without(pairs(names), foreign), dirs: [2]string{p.Dir, ""}}
-				err = c.sweep()
-			}
-			errs = append(errs, err)
+		for _, c := range all {
+			errs = append(errs, c.sweep())
 		}
 		return erased{t, errors.Join(errs...)}
 	}
+}
+
+// deletable returns the names that are nobody's but t's, "" in place of others.
+func (o *owner) deletable(t *torrent, dir string, names engine.Names) []string {
+	list := without(pairs(names), t.foreign())
+	for i, n := range list {
+		kept := func(x *torrent) bool { return x.own.Erase == nil || !x.own.Erase.Data }
+		if n != "" && slices.ContainsFunc(o.claims.others(t, dir, n), kept) {
+			list[i] = ""
+		}
+	}
+	return list
 }
 
 // foreign are the files that may be somebody else's, should they be there under
@@ -129,6 +142,7 @@ func (o *owner) forget(t *torrent) {
 		return // it is in the store as removed: the next start goes on
 	}
 	delete(o.byHash, t.rec.ID())
+	o.claims.drop(t)
 	for n, x := range t.totals {
 		sum := o.past[n]
 		o.past[n] = store.Totals{Down: sum.Down + x.Down, Up: sum.Up + x.Up, Wasted: sum.Wasted + x.Wasted, Active: sum.Active + x.Active}
