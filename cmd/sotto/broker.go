@@ -39,6 +39,8 @@ const (
 	// flood is how many foreign calls and packets an engine may try before it
 	// is taken for another's: one may be a library's whim, these are not.
 	flood = 16
+	// lookEvery is how often the tripwire is looked at, and the folders.
+	lookEvery = 2 * time.Second
 )
 
 // post is what an engine is started with, each time.
@@ -203,7 +205,7 @@ func (a *app) attend(ctx context.Context, c *cell, p *post) error {
 // watch waits for the engine's end. When ctx is done it asks the engine to end,
 // and does not wait for ever.
 func (a *app) watch(ctx context.Context, child *cage.Child, pauses pauses, changed func() bool) error {
-	tick := time.NewTicker(auditEvery)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	asked, patience := ctx.Done(), (<-chan time.Time)(nil)
 	var told cage.Incidents

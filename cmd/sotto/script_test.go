@@ -11,7 +11,7 @@ import (
 	"sotto/client/metainfo"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sotto": main}) }
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sotto": main, "foreign": foreign}) }
 
 // The scripts in testdata run the real program. None of them has a router.
 func TestScripts(t *testing.T) {

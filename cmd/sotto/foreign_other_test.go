@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// foreign needs walls to run against.
+func foreign() { main() }
