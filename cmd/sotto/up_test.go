@@ -40,7 +40,7 @@ type upNow struct {
 	*caller.Caller
 	events chan jsonEvent
 	seen   map[string]jsonEvent // the last of each name
-	said   *strings.Builder // to be read when it has ended
+	said   *strings.Builder     // to be read when it has ended
 }
 
 func startUp(t *testing.T, dir string, cmd *exec.Cmd) *upNow {
@@ -219,6 +219,37 @@ func TestUpWithFewFiles(t *testing.T) {
 	}
 	require.NoError(t, d.Call(t.Context(), "session_get", nil, nil))
 	require.Zero(t, d.end(t, syscall.SIGTERM), d.said)
+}
+
+// systemd hears that it is ready, that it lives, and that it ends.
+func TestUpTellsSystemd(t *testing.T) {
+	dir := t.TempDir()
+	at := filepath.Join(dir, "notify")
+	heard, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: at, Net: "unixgram"})
+	require.NoError(t, err)
+	defer heard.Close()
+	next := func(want string) {
+		t.Helper()
+		for buf := make([]byte, 1000); ; {
+			require.NoError(t, heard.SetReadDeadline(time.Now().Add(patient)))
+			n, err := heard.Read(buf)
+			require.NoError(t, err, want)
+			if strings.HasPrefix(string(buf[:n]), want) {
+				return
+			}
+		}
+	}
+	cmd := daemonUnder(t, dir)
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+at, "WATCHDOG_USEC=3000000")
+	d := startUp(t, dir, cmd)
+	next("READY=1\nSTATUS=sealed")
+	next("WATCHDOG=1")
+	next("WATCHDOG=1")
+	require.NoError(t, syscall.Kill(d.engine(t), syscall.SIGKILL))
+	d.await(t, "up")
+	next("WATCHDOG=1")
+	require.Zero(t, d.end(t, syscall.SIGTERM), d.said)
+	next("STOPPING=1")
 }
 
 // A folder that is not there at first is a condition; when it comes, the engine
