@@ -19,6 +19,7 @@ import (
 
 func (a *app) getCommand() *cobra.Command {
 	var dir, files string
+	var here bool
 	c := &cobra.Command{
 		Use:   "get LINK|FILE.torrent",
 		Short: "Fetch what a link names, over the network it is on",
@@ -29,14 +30,19 @@ on where it stopped.
 
 With --files only these are fetched, by the numbers that sotto inspect shows,
 for example 0,2,4-6; a link may say the same. What other files share with them
-is kept in one hidden file beside them until all are there.`,
+is kept in one hidden file beside them until all are there.
+
+When sotto up runs and the folder is one of its own, it does the fetching: this
+command shows how far it is, and may end before it. --here fetches here all the
+same, until Ctrl-C.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.get(c.Context(), args[0], dir, files)
+			return a.get(c.Context(), args[0], dir, files, here)
 		},
 	}
 	c.Flags().StringVarP(&dir, "output", "o", "", "folder to put the data in (default: download_dir of the configuration, else here)")
 	c.Flags().StringVar(&files, "files", "", `files to fetch, like 0,2,4-6, or "all" (default: as the link or an earlier run says, else all)`)
+	c.Flags().BoolVar(&here, "here", false, "fetch in this process, whatever daemon runs")
 	a.networkFlag(c)
 	return c
 }
@@ -49,7 +55,7 @@ type getJob struct {
 	Files string `json:"files"`
 }
 
-func (a *app) get(ctx context.Context, from, dir, files string) error {
+func (a *app) get(ctx context.Context, from, dir, files string, here bool) error {
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -61,6 +67,11 @@ func (a *app) get(ctx context.Context, from, dir, files string) error {
 	}
 	if j.Dir, err = targetDir(dir, cfg); err != nil {
 		return err
+	}
+	if !here {
+		if settled, err := a.getByDaemon(ctx, cfg, j.From, j.Dir, files); settled {
+			return err
+		}
 	}
 	if _, err := journal.Open(cfg.StateDir); err != nil { // makes its folder
 		return err

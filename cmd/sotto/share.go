@@ -17,6 +17,7 @@ import (
 
 func (a *app) shareCommand() *cobra.Command {
 	var torrent, format string
+	var here bool
 	c := &cobra.Command{
 		Use:   "share PATH",
 		Short: "Share a file or folder from a hidden service of your own, until Ctrl-C",
@@ -24,14 +25,19 @@ func (a *app) shareCommand() *cobra.Command {
 
 Prints a magnet link on standard output. The service is new each time: the link
 stops working when sotto stops. With both networks in one link, whoever has it
-knows that both addresses are yours; use --network to share on one.`,
+knows that both addresses are yours; use --network to share on one.
+
+When sotto up runs and PATH is in one of its folders, it does the sharing: the
+link holds as long as it keeps the share, over restarts too, and Ctrl-C ends
+this view only. --here shares here all the same.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.share(c.Context(), args[0], torrent, format)
+			return a.share(c.Context(), args[0], torrent, format, here)
 		},
 	}
 	c.Flags().StringVar(&torrent, "torrent", "", "also write a torrent file")
 	c.Flags().StringVar(&format, "format", "v1", "what to make: v1, which everybody can fetch; hybrid; or v2")
+	c.Flags().BoolVar(&here, "here", false, "share in this process, whatever daemon runs")
 	a.networkFlag(c)
 	return c
 }
@@ -44,7 +50,7 @@ type shareJob struct {
 	Format  string `json:"format"`
 }
 
-func (a *app) share(ctx context.Context, path, torrent, format string) error {
+func (a *app) share(ctx context.Context, path, torrent, format string, here bool) error {
 	if _, err := metainfo.ParseFormat(format); err != nil {
 		return &usageError{fmt.Errorf("share: %w", err)}
 	}
@@ -59,6 +65,11 @@ func (a *app) share(ctx context.Context, path, torrent, format string) error {
 	real, err := filepath.EvalSymlinks(named)
 	if err != nil {
 		return &usageError{fmt.Errorf("share: %w", err)}
+	}
+	if !here {
+		if settled, err := a.shareByDaemon(ctx, cfg, real, torrent, format); settled {
+			return err
+		}
 	}
 	s := scope{read: []string{real}}
 	if torrent != "" {

@@ -15,19 +15,10 @@ import (
 
 // statusRow is how the daemon is, in its words.
 type statusRow struct {
-	Version  caller.Text `json:"version"`
-	Label    caller.Text `json:"label"`
-	Started  int64       `json:"started"`
-	Networks []struct {
-		Network caller.Text `json:"network"`
-		Ready   bool        `json:"ready"`
-		Where   caller.Text `json:"where"`
-		Version caller.Text `json:"version"`
-		Note    caller.Text `json:"note"`
-		Address caller.Text `json:"address"`
-		Down    int64       `json:"down"`
-		Up      int64       `json:"up"`
-	} `json:"networks"`
+	Version    caller.Text  `json:"version"`
+	Label      caller.Text  `json:"label"`
+	Started    int64        `json:"started"`
+	Networks   []networkRow `json:"networks"`
 	Conditions []struct {
 		Name     caller.Text `json:"name"`
 		Severity caller.Text `json:"severity"`
@@ -39,6 +30,18 @@ type statusRow struct {
 	} `json:"conditions"`
 	Folders   []caller.Text `json:"folders"`
 	ShareDirs []caller.Text `json:"share_dirs"`
+}
+
+// networkRow is how one network is. Limits are kB/s, 0 for none.
+type networkRow struct {
+	Network caller.Text `json:"network"`
+	Ready   bool        `json:"ready"`
+	Where   caller.Text `json:"where"`
+	Version caller.Text `json:"version"`
+	Note    caller.Text `json:"note"`
+	Address caller.Text `json:"address"`
+	Down    int64       `json:"down"`
+	Up      int64       `json:"up"`
 }
 
 // statusJSON is how the daemon is.

@@ -99,7 +99,11 @@ func sentence(e client.Event) string {
 	case client.PassedOver:
 		return fmt.Sprintf("not using %s: %s", e.Network, metainfo.Printable(e.Err.Error(), maxSentence))
 	case client.Finished:
-		return fmt.Sprintf("done: %s in %s over %s", size(e.Bytes), e.Took.Round(time.Second), e.Network)
+		text := fmt.Sprintf("done: %s in %s", size(e.Bytes), e.Took.Round(time.Second))
+		if e.Network != 0 { // a daemon may use several
+			text += " over " + e.Network.String()
+		}
+		return text
 	}
 	return ""
 }
@@ -119,11 +123,13 @@ func progressText(p client.Progress) string {
 			text += ", " + p.Left.Round(time.Second).String() + " left"
 		}
 	}
-	text += fmt.Sprintf(", %d %s, ", p.Peers, plural(p.Peers, "peer"))
+	text += fmt.Sprintf(", %d %s", p.Peers, plural(p.Peers, "peer"))
 	if p.WebSeeds > 0 {
-		text += fmt.Sprintf("%d %s, ", p.WebSeeds, plural(p.WebSeeds, "web seed"))
+		text += fmt.Sprintf(", %d %s", p.WebSeeds, plural(p.WebSeeds, "web seed"))
 	}
-	text += p.Network.String()
+	if p.Network != 0 {
+		text += ", " + p.Network.String()
+	}
 	if p.Trouble != "" {
 		text += " (" + metainfo.Printable(p.Trouble, maxSentence) + ")"
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 
+	"sotto/anon"
 	"sotto/client"
 )
 
@@ -57,14 +58,22 @@ func toJSON(e client.Event) jsonEvent {
 	case client.Sharing:
 		return sharingJSON(e)
 	case client.Progress:
-		return jsonEvent{Event: "progress", Network: e.Network.String(), Phase: string(e.Phase),
+		return jsonEvent{Event: "progress", Network: networkName(e.Network), Phase: string(e.Phase),
 			Done: e.Done, Total: e.Total, Received: e.Received, Sent: e.Sent, Rate: int64(e.Rate),
 			Left: int64(e.Left.Seconds()), Peers: e.Peers, WebSeeds: e.WebSeeds, Why: e.Trouble}
 	case client.Finished:
-		return jsonEvent{Event: "finished", Network: e.Network.String(), Path: e.Path, Done: e.Bytes,
+		return jsonEvent{Event: "finished", Network: networkName(e.Network), Path: e.Path, Done: e.Bytes,
 			Total: e.Bytes, Received: e.Received, Took: e.Took.Seconds()}
 	}
 	return jsonEvent{}
+}
+
+// networkName is "" where a daemon may use several.
+func networkName(n anon.Network) string {
+	if n == 0 {
+		return ""
+	}
+	return n.String()
 }
 
 func sharingJSON(e client.Sharing) jsonEvent {

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sotto/client/api/caller"
+	"sotto/client/api/rpc"
+	"sotto/client/config"
+	"sotto/client/metainfo"
+)
+
+// get and share hand over to a daemon that runs and has the folder: two of us
+// would fetch the same twice, and what one has begun would end with its
+// terminal. Where the daemon cannot, the user is told why and the command does
+// it itself. There is no third way: what the daemon has taken stays with it.
+
+// errNotTheDaemon is why something is done here; it wraps the reason.
+type errNotTheDaemon struct{ why string }
+
+func (e *errNotTheDaemon) Error() string { return e.why }
+
+// statusTime bounds the first question to a daemon that may be of no use.
+const statusTime = 10 * time.Second
+
+// handOver has do ask a running daemon, and reports whether that settles it.
+func (a *app) handOver(ctx context.Context, cfg config.Config, do func(context.Context, *asking, *statusRow) error) (settled bool, err error) {
+	path, err := socketPath(cfg)
+	if err != nil {
+		return false, nil // no daemon can be there
+	}
+	daemon := caller.New(path)
+	defer daemon.Close()
+	q := &asking{a, daemon}
+	limited, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	status, err := q.status(limited)
+	switch {
+	case ctx.Err() != nil:
+		return true, ctx.Err()
+	case errors.Is(err, caller.ErrNotRunning):
+		return false, nil
+	case err != nil:
+		err = &errNotTheDaemon{"it does not answer (" + metainfo.Printable(err.Error(), maxSentence) + ")"}
+	default:
+		err = do(ctx, q, status)
+	}
+	var here *errNotTheDaemon
+	switch {
+	case errors.As(err, &here):
+		a.tell("here", "not handed to the running daemon: "+here.why+"; doing it here, until Ctrl-C")
+		return false, nil
+	case err != nil && ctx.Err() != nil:
+		return true, errLeft
+	}
+	return true, err
+}
+
+// can reports as an error what keeps the daemon from using the networks that
+// the user has named.
+func (s *statusRow) can(networks []string) error {
+	for _, want := range networks {
+		if !slices.ContainsFunc(s.Networks, func(n networkRow) bool { return string(n.Network) == want }) {
+			return &errNotTheDaemon{"it does not use " + metainfo.Printable(want, 40)}
+		}
+	}
+	return nil
+}
+
+// has reports as an error that a path lies in none of folders.
+func has(path, setting string, folders ...[]caller.Text) error {
+	for _, f := range slices.Concat(folders...) {
+		if within(string(f), path) {
+			return nil
+		}
+	}
+	return &errNotTheDaemon{fmt.Sprintf("%s is in none of its folders (%s)", metainfo.Printable(path, maxSentence), setting)}
+}
+
+// getByDaemon has a daemon fetch a link into a folder, and follows it.
+func (a *app) getByDaemon(ctx context.Context, cfg config.Config, from, dir, files string) (settled bool, err error) {
+	return a.handOver(ctx, cfg, func(ctx context.Context, q *asking, status *statusRow) error {
+		if err := errors.Join(has(dir, "daemon.folders", status.Folders), status.can(a.networks)); err != nil {
+			return err
+		}
+		added, err := q.take(ctx, from, addition{folder: dir, files: files})
+		if err != nil {
+			return err
+		}
+		if added.there {
+			if err := q.resume(ctx, added.label, dir, files); err != nil {
+				return err
+			}
+		}
+		a.tell("handed_over", "the running daemon fetches it; Ctrl-C ends this view only")
+		return q.follow(ctx, added.label, (*followed).fetched)
+	})
+}
+
+// resume has the daemon go on with what it has already.
+func (q *asking) resume(ctx context.Context, l label, dir, files string) error {
+	choice := make(map[string]any)
+	if err := filesWanted(choice, files); err != nil {
+		return err
+	}
+	if err := q.set(ctx, "torrent_set", []label{l}, choice); err != nil {
+		return err
+	}
+	list, err := caller.Torrents[torrentRow](ctx, q.daemon, []int64{l.ID})
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if string(r.Folder) != dir {
+			q.tell("warning", "the daemon has it already, in "+metainfo.Printable(string(r.Folder), maxSentence)+"; sotto move moves it")
+		}
+		if r.Status == 0 && r.Left > 0 {
+			return q.daemon.Call(ctx, "torrent_start", map[string]any{"ids": ids([]label{l})}, nil)
+		}
+	}
+	return nil
+}
+
+// shareByDaemon has a daemon share a path, which is free of links, and follows it.
+func (a *app) shareByDaemon(ctx context.Context, cfg config.Config, path, torrent, format string) (settled bool, err error) {
+	return a.handOver(ctx, cfg, func(ctx context.Context, q *asking, status *statusRow) error {
+		if torrent != "" {
+			return &errNotTheDaemon{"it writes no torrent files"}
+		}
+		if err := errors.Join(has(path, "daemon.share_dirs", status.ShareDirs, status.Folders), status.can(a.networks)); err != nil {
+			return err
+		}
+		params := map[string]any{"path": path, "format": format}
+		if len(a.networks) > 0 {
+			params["networks"] = a.networks
+		}
+		var shared struct {
+			ID   int64       `json:"id"`
+			Hash caller.Text `json:"hash"`
+		}
+		err := q.daemon.Call(ctx, "sotto_share", params, &shared)
+		if refused := (*rpc.Error)(nil); errors.As(err, &refused) && refused.Code == rpc.CodeMethod {
+			return &errNotTheDaemon{"it is of another version, which cannot share"}
+		}
+		if err != nil {
+			return err
+		}
+		a.tell("handed_over", "the running daemon shares it from now on; Ctrl-C ends this view only, sotto rm ends the share")
+		return q.follow(ctx, label{ID: shared.ID, Hash: shared.Hash}, (*followed).shared)
+	})
+}
