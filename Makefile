@@ -50,8 +50,9 @@ swarms:
 kills:
 	$(GO) test -count=1 -run TestLibraryKilledAtAnyInstant ./client/library -library.kills 200
 
+# So many inputs each, not so long: as many on a slow machine.
 fuzz:
-	sh testnet/fuzz.sh 3s
+	sh testnet/fuzz.sh 10000x
 
 fuzz-long:
 	sh testnet/fuzz.sh 10m
