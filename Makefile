@@ -61,7 +61,7 @@ fuzz-long:
 # namespaces. Most tests wait more than they work, so more of them run than
 # there are cores.
 e2e:
-	$(GO) test -count=1 -timeout 20m -parallel 4 ./testnet/...
+	$(GO) test -count=1 -timeout 40m -parallel 6 ./testnet/...
 
 demo: install-demo-deps build
 	./sotto demo

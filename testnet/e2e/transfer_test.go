@@ -16,6 +16,15 @@ import (
 
 const mib = 1 << 20
 
+// long is how much a network carries in several seconds, so that something can
+// happen in the middle.
+func long(network string) int64 {
+	if network == "i2p" {
+		return 8 * mib
+	}
+	return 24 * mib
+}
+
 // Killing the router of either side in mid-transfer, and bringing it back:
 // the transfer completes. Our own tor is brought back by sotto itself. It
 // stands first because i2pd makes it the longest.
@@ -26,7 +35,7 @@ func TestRouterKilledInMidTransfer(t *testing.T) {
 			t.Run(side, func(t *testing.T) {
 				t.Parallel()
 				alice, bob := newUser(t, network), newUser(t, network)
-				sharing, magnet, want := share(t, alice, 24*mib)
+				sharing, magnet, want := share(t, alice, long(network))
 				get := start(t, bob, "get", "-o", filepath.Join(bob.Dir, "downloads"), magnet)
 				_, err := get.Await(within(t), user.Reaches(0.3))
 				require.NoError(t, err)
@@ -46,7 +55,7 @@ func TestRouterKilledInMidTransfer(t *testing.T) {
 func TestShareGetResume(t *testing.T) {
 	t.Parallel()
 	networks(t, func(t *testing.T, network string) {
-		_, magnet, want := share(t, newUser(t, network), 24*mib)
+		_, magnet, want := share(t, newUser(t, network), long(network))
 		bob := newUser(t, network)
 		target := filepath.Join(bob.Dir, "downloads")
 
