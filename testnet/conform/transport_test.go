@@ -53,7 +53,8 @@ func TestI2PThroughTheBroker(t *testing.T) {
 		Make: func(t *testing.T) (a, b transport.Transport) {
 			return brokered(t, i2pTransport(t, 0)), brokered(t, i2pTransport(t, 1))
 		},
-		OpenTimeout: 5 * time.Minute, DialTimeout: 3 * time.Minute, Prompt: 30 * time.Second, CloseTimeout: time.Minute,
+		OpenTimeout: 5 * time.Minute, DialTimeout: 3 * time.Minute, NobodyTimeout: 45 * time.Second,
+		Prompt: 30 * time.Second, CloseTimeout: time.Minute,
 		Slow: true, LazyDial: true, Greetings: 16, Streams: 4, StreamBytes: 256 << 10,
 	})
 }

@@ -160,12 +160,12 @@ func (s *suite) dialOnce(ctx context.Context, to anon.Addr) error {
 // dialUnreachable: where Dial reports success early, the stream must end by
 // itself or stay silent instead.
 func dialUnreachable(t *testing.T, s *suite) {
-	ctx, cancel := context.WithTimeout(t.Context(), s.DialTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), s.NobodyTimeout)
 	defer cancel()
 	c, err := s.a.Dial(ctx, nobody(s.network))
 	if err == nil && s.LazyDial {
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(s.DialTimeout))
+		c.SetDeadline(time.Now().Add(s.NobodyTimeout))
 		n, err := c.Read(make([]byte, 1))
 		require.Zero(t, n, "bytes from nobody")
 		require.Error(t, err)

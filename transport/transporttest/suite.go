@@ -29,6 +29,10 @@ type Factory struct {
 	OpenTimeout time.Duration
 	// DialTimeout limits a dial with its first bytes; default 30 s.
 	DialTimeout time.Duration
+	// NobodyTimeout is how long the dial of somebody who is not there may try;
+	// default DialTimeout. A transport that goes on until its ctx ends keeps
+	// its promise after a short one as well as after a long one.
+	NobodyTimeout time.Duration
 	// Prompt is what "soon after ctx is done" and "Close unblocks" may last;
 	// default 10 s.
 	Prompt time.Duration
@@ -69,6 +73,7 @@ func (f Factory) withDefaults() Factory {
 	}
 	set(&f.OpenTimeout, 30*time.Second)
 	set(&f.DialTimeout, 30*time.Second)
+	set(&f.NobodyTimeout, f.DialTimeout)
 	set(&f.Prompt, 10*time.Second)
 	set(&f.CloseTimeout, 30*time.Second)
 	if f.Greetings == 0 {
