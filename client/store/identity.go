@@ -13,9 +13,9 @@ type Identity struct {
 	Network anon.Network
 	Label   string // as in anon.Identity
 	Port    uint16 // as in anon.Identity
-	// Key is the private key, sealed by (*vault.Box).SealSecret. The store does
-	// not open it: that is for whoever gives it to a transport.
-	Key []byte
+	// Key is the private key, as in anon.Identity. It is sealed as a secret
+	// within its sealed record.
+	Key anon.Secret
 }
 
 type storedIdentity struct {
@@ -31,10 +31,12 @@ type storedIdentity struct {
 func (s *Store) SaveIdentities(owner string, ids []Identity) error {
 	list := make([]storedIdentity, 0, len(ids))
 	for _, id := range ids {
-		if _, err := network(id.Network.String()); err != nil || len(id.Key) == 0 {
+		if _, err := network(id.Network.String()); err != nil || id.Key.Empty() {
 			return fmt.Errorf("save identities: %w: it has no network or no key", ErrInvalid)
 		}
-		list = append(list, storedIdentity{id.Network.String(), id.Label, id.Port, id.Key})
+		list = append(list, storedIdentity{
+			id.Network.String(), id.Label, id.Port, s.box.SealSecret(keyName(owner, id.Network), id.Key),
+		})
 	}
 	err := s.update(func(t *txn) error {
 		if len(list) == 0 {
@@ -47,6 +49,9 @@ func (s *Store) SaveIdentities(owner string, ids []Identity) error {
 	}
 	return nil
 }
+
+// keyName binds a key to whose it is.
+func keyName(owner string, n anon.Network) string { return "identity/" + n.String() + "/" + owner }
 
 // Identities returns those of an owner; none is no error.
 func (s *Store) Identities(owner string) ([]Identity, error) {
@@ -64,7 +69,11 @@ func (s *Store) Identities(owner string) ([]Identity, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read identities: %w", err)
 		}
-		ids = append(ids, Identity{n, e.Label, e.Port, e.Key})
+		key, err := s.box.OpenSecret(keyName(owner, n), e.Key)
+		if err != nil {
+			return nil, fmt.Errorf("read identities: %w", damaged("a key does not open"))
+		}
+		ids = append(ids, Identity{n, e.Label, e.Port, key})
 	}
 	return ids, nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"slices"
 )
 
@@ -53,23 +54,56 @@ func (s *Store) Put(ts ...Torrent) error {
 	return nil
 }
 
+// Replace puts a torrent and its metadata, as SaveMetadata takes it, in the place
+// of the one called old, of which nothing stays, in one step. No torrent of that
+// name is fs.ErrNotExist, and fs.ErrExist says that by is there already.
+func (s *Store) Replace(old ID, by Torrent, info, piecesOf []byte) error {
+	err := by.check()
+	if err == nil && !fitMetadata(info, piecesOf) {
+		err = ErrInvalid
+	}
+	if err != nil {
+		return fmt.Errorf("replace torrent: %w", err)
+	}
+	err = s.update(func(t *txn) error {
+		switch id := by.ID().String(); {
+		case !t.has(torrents, old.String()):
+			return fs.ErrNotExist
+		case t.has(torrents, id):
+			return fs.ErrExist
+		}
+		if err := t.forget(old); err != nil {
+			return err
+		}
+		if err := t.putJSON(torrents, by.ID().String(), by.encode()); err != nil {
+			return err
+		}
+		return t.putMetadata(by.ID(), info, piecesOf)
+	})
+	if err != nil {
+		return fmt.Errorf("replace torrent: %w", err)
+	}
+	return nil
+}
+
 // Delete forgets a torrent and all that belongs to it: metadata, resume state
 // and the identities it owns. Its totals are added to those of Past. Nothing
 // to forget is no error.
 func (s *Store) Delete(id ID) error {
-	err := s.update(func(t *txn) error {
-		if err := t.bury(id); err != nil {
+	if err := s.update(func(t *txn) error { return t.forget(id) }); err != nil {
+		return fmt.Errorf("forget torrent: %w", err)
+	}
+	return nil
+}
+
+func (t *txn) forget(id ID) error {
+	if err := t.bury(id); err != nil {
+		return err
+	}
+	for _, k := range []kind{torrents, infos, layers, resumes, totals, identities} {
+		if err := t.del(k, id.String()); err != nil {
 			return err
 		}
-		for _, k := range []kind{torrents, infos, layers, resumes, totals, identities} {
-			if err := t.del(k, id.String()); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("forget torrent: %w", err)
 	}
 	return nil
 }

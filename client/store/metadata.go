@@ -17,25 +17,33 @@ const (
 // again with the torrent. No such torrent is fs.ErrNotExist. The caller keeps
 // the slices.
 func (s *Store) SaveMetadata(id ID, info, piecesOf []byte) error {
-	if len(info) == 0 || len(info) > MaxInfo || len(piecesOf) > MaxLayers {
+	if !fitMetadata(info, piecesOf) {
 		return fmt.Errorf("save metadata: %w: %d and %d bytes", ErrInvalid, len(info), len(piecesOf))
 	}
 	err := s.update(func(t *txn) error {
 		if !t.has(torrents, id.String()) {
 			return fs.ErrNotExist
 		}
-		if err := t.put(infos, id.String(), info); err != nil {
-			return err
-		}
-		if piecesOf == nil {
-			return t.del(layers, id.String())
-		}
-		return t.put(layers, id.String(), piecesOf)
+		return t.putMetadata(id, info, piecesOf)
 	})
 	if err != nil {
 		return fmt.Errorf("save metadata: %w", err)
 	}
 	return nil
+}
+
+func fitMetadata(info, piecesOf []byte) bool {
+	return len(info) > 0 && len(info) <= MaxInfo && len(piecesOf) <= MaxLayers
+}
+
+func (t *txn) putMetadata(id ID, info, piecesOf []byte) error {
+	if err := t.put(infos, id.String(), info); err != nil {
+		return err
+	}
+	if piecesOf == nil {
+		return t.del(layers, id.String())
+	}
+	return t.put(layers, id.String(), piecesOf)
 }
 
 // Metadata returns what SaveMetadata kept; the caller owns it, and checks it

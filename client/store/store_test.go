@@ -71,7 +71,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 		Totals: map[anon.Network]Totals{anon.Tor: {1, 2, 3, 4}, anon.I2P: {Up: 9}},
 	}
 	require.NoError(t, s.SaveProgress(progress))
-	ids := []Identity{{anon.Tor, "label", 6881, []byte("sealed")}, {anon.I2P, "", 0, []byte("sealed too")}}
+	ids := []Identity{{anon.Tor, "label", 6881, anon.NewSecret([]byte("one"))}, {anon.I2P, "", 0, anon.NewSecret([]byte("two"))}}
 	require.NoError(t, s.SaveIdentities("group", ids))
 	require.NoError(t, s.SaveSettings([]byte("settings")))
 
@@ -90,7 +90,11 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 		require.Equal(t, progress, got)
 		gotIDs, err := s.Identities("group")
 		require.NoError(t, err)
-		require.Equal(t, ids, gotIDs)
+		require.Len(t, gotIDs, 2)
+		for i, id := range gotIDs {
+			require.Equal(t, ids[i].Key.Expose(), id.Key.Expose())
+			require.Equal(t, []any{ids[i].Network, ids[i].Label, ids[i].Port}, []any{id.Network, id.Label, id.Port})
+		}
 		raw, err := s.Settings()
 		require.NoError(t, err)
 		require.Equal(t, "settings", string(raw))
@@ -100,6 +104,29 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 		_, recovered := s.Recovered()
 		require.False(t, recovered)
 	}
+}
+
+// What a torrent turns out to be takes the place of what stood for it, in one
+// step, with its metadata.
+func TestReplace(t *testing.T) {
+	dir, box := t.TempDir(), newBox(t)
+	s := opened(t, dir, box)
+	old, now := sample(1), sample(2)
+	require.NoError(t, s.Put(old))
+	require.ErrorIs(t, s.Replace(sample(3).ID(), now, []byte("info"), nil), fs.ErrNotExist)
+	require.NoError(t, s.Replace(old.ID(), now, []byte("info"), []byte("layers")))
+	require.NoError(t, s.Put(old))
+	require.ErrorIs(t, s.Replace(old.ID(), now, []byte("x"), nil), fs.ErrExist)
+	require.ErrorIs(t, s.Replace(old.ID(), now, nil, nil), ErrInvalid)
+	require.ErrorIs(t, s.Replace(old.ID(), Torrent{}, []byte("x"), nil), ErrInvalid)
+	require.NoError(t, s.Close())
+	s = opened(t, dir, box)
+	all, err := s.Torrents()
+	require.NoError(t, err)
+	require.ElementsMatch(t, []Torrent{now, old}, all)
+	info, layers, err := s.Metadata(now.ID())
+	require.NoError(t, err)
+	require.Equal(t, "info/layers", string(info)+"/"+string(layers))
 }
 
 func TestNothingThere(t *testing.T) {
@@ -133,7 +160,7 @@ func TestDeleteForgetsAllButTotals(t *testing.T) {
 		require.NoError(t, s.Put(sample(n)))
 		require.NoError(t, s.SaveMetadata(id, []byte("info"), []byte("layers")))
 		require.NoError(t, s.SaveProgress(Progress{ID: id, Resume: &Resume{}, Totals: map[anon.Network]Totals{anon.Tor: {Down: 5, Up: int64(n)}}}))
-		require.NoError(t, s.SaveIdentities(id.String(), []Identity{{anon.Tor, "", 0, []byte("k")}}))
+		require.NoError(t, s.SaveIdentities(id.String(), []Identity{{anon.Tor, "", 0, anon.NewSecret([]byte("k"))}}))
 	}
 	for n := byte(1); n <= 2; n++ {
 		require.NoError(t, s.Delete(sample(n).ID()))
@@ -189,7 +216,7 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 	require.ErrorIs(t, s.SaveMetadata(id, make([]byte, MaxInfo+1), nil), ErrInvalid)
 	require.ErrorIs(t, s.SaveSettings(make([]byte, MaxSettings+1)), ErrInvalid)
 	require.ErrorIs(t, s.SaveIdentities("x", []Identity{{Network: anon.Tor}}), ErrInvalid)
-	require.ErrorIs(t, s.SaveIdentities("x", []Identity{{Key: []byte("k")}}), ErrInvalid)
+	require.ErrorIs(t, s.SaveIdentities("x", []Identity{{Key: anon.NewSecret([]byte("k"))}}), ErrInvalid)
 	require.ErrorIs(t, s.SaveProgress(Progress{ID: id, Totals: map[anon.Network]Totals{0: {}}}), ErrInvalid)
 }
 
@@ -255,7 +282,7 @@ func TestFilesTellNothing(t *testing.T) {
 	require.NoError(t, s.SaveMetadata(one.ID(), []byte("canary-info"), []byte("canary-layers")))
 	require.NoError(t, s.SaveSettings([]byte("canary-settings")))
 	require.NoError(t, s.SaveProgress(Progress{ID: one.ID(), Resume: &Resume{Pieces: []byte("canary-pieces")}}))
-	require.NoError(t, s.SaveIdentities("canary-owner", []Identity{{anon.Tor, "canary-label", 0, box.SealSecret("k", anon.NewSecret([]byte("canary-key")))}}))
+	require.NoError(t, s.SaveIdentities("canary-owner", []Identity{{anon.Tor, "canary-label", 0, anon.NewSecret([]byte("canary-key"))}}))
 	require.NoError(t, s.Close())
 	for name, raw := range contents(t, dir) {
 		for _, word := range []string{"canary", hex.EncodeToString([]byte("canary")), base64.StdEncoding.EncodeToString([]byte("canary"))} {
