@@ -27,6 +27,8 @@ const (
 	TrackerSilent  Name = "tracker-silent"
 	Recovered      Name = "recovered"
 	FewFiles       Name = "few-files"
+	ShareRefused   Name = "share-refused"
+	ShareChanged   Name = "share-changed"
 )
 
 // Entry is what is said of a condition.
@@ -87,6 +89,10 @@ var catalogue = map[Name]Entry{
 		Remedy: "Wait, or add another tracker.", rise: lasting, fall: soon, causes: []Name{RouterAway}},
 	FewFiles: {Severity: Warning, What: "The system lets sotto have few files open, so it holds few connections at a time.", Privacy: hidden,
 		Remedy: "Raise the limit of open files (ulimit -n, or LimitNOFILE of the service) and start sotto again."},
+	ShareRefused: {Severity: Trouble, What: "This cannot be shared as it is.", Privacy: hidden,
+		Remedy: "The torrent says why: take out or change what is in the way, then start it again."},
+	ShareChanged: {Severity: Trouble, What: "Files that you share were changed, so they are shared no more.", Privacy: hidden,
+		Remedy: "Put them back as they were and start the torrent again, or share them as they are now as a new one.", causes: []Name{FilesMissing, FolderMissing}},
 	Recovered: {Severity: Warning, What: "The library was damaged and has been restored from an earlier copy.", Privacy: hidden,
 		Remedy: "Check that the torrents you added last are there; the damaged file was kept."},
 }

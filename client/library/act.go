@@ -109,8 +109,11 @@ func (l *Library) Move(ctx context.Context, ids []int64, folder string, data boo
 	return l.ask(ctx, func(o *owner) error {
 		ts := o.these(ids)
 		for _, t := range ts {
-			if t.own.Move != nil {
+			switch {
+			case t.own.Move != nil:
 				return errBusy
+			case t.unbuilt() || data && t.own.Share != nil:
+				return errOriginals
 			}
 		}
 		for _, t := range ts {
@@ -144,6 +147,8 @@ func (l *Library) Rename(ctx context.Context, id int64, at, name string) error {
 			return errUnknown
 		case t.own.Move != nil:
 			return errBusy
+		case t.own.Share != nil:
+			return errOriginals
 		case !cleanName(name):
 			return errName
 		}

@@ -39,7 +39,7 @@ func (o *owner) check(t *torrent) {
 		opts: o.engineOptions(t, raw, layers), layout: t.layout(), resume: t.resume, all: t.verify,
 		store: o.opts.Store, id: t.rec.ID(),
 	}
-	j.opts.Have = nil
+	j.opts.Have, j.opts.ReadOnly = nil, t.own.Share != nil
 	info, paths, ctx := t.info, t.paths(), o.ctx
 	gauge := &t.gauge
 	gauge.Store(0)
@@ -168,6 +168,11 @@ func (r checked) take(o *owner) {
 	}
 	o.well(t)
 	now := time.Now()
+	if t.own.Share != nil && !t.done {
+		t.known = false
+		o.fail(t, errShareChanged)
+		return
+	}
 	o.opts.Board.Set(now, health.FilesChanged, t.subject(), r.changed)
 	if t.done && t.rec.Done.IsZero() {
 		t.rec.Done = o.wall()

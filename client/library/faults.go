@@ -24,7 +24,14 @@ func sort(err error) (health.Name, string) {
 	var errno syscall.Errno
 	var bad *metainfo.Error
 	var named *disk.NameError
+	var refused *unshareable
 	switch {
+	case errors.As(err, &refused):
+		return health.ShareRefused, health.All()[health.ShareRefused].What + " " + refused.why
+	case errors.Is(err, errShareChanged):
+		name = health.ShareChanged
+	case errors.Is(err, errKeySave):
+		name = health.StateFault
 	case errors.Is(err, anon.ErrLeak):
 		name = health.Incident
 	case tooMany(err):

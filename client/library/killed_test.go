@@ -153,10 +153,28 @@ func killAgainAndAgain(t *testing.T, times int, sum *tally) {
 // returns the pieces it said it had found.
 func liveAndKill(t *testing.T, dir string, sum *tally) (found []byte, said bool) {
 	t.Helper()
+	all := killSomeTime(t, "TestLibraryKilledAtAnyInstant", dir, "found ", 3*time.Second) // it finds somebody to ask within two
+	sum.add(all)
+	for _, line := range all {
+		if text, ok := strings.CutPrefix(line, "found "); ok {
+			var err error
+			found, err = hex.DecodeString(text)
+			require.NoError(t, err)
+			said = true
+		}
+	}
+	return found, said
+}
+
+// killSomeTime runs a test of this package in a process of its own, kills it at
+// random, mostly after it has said something that begins with word, and returns
+// the lines it wrote.
+func killSomeTime(t *testing.T, test, dir, word string, within time.Duration) (all []string) {
+	t.Helper()
 	own := filepath.Join(t.TempDir(), "process") // it cannot tidy up after itself
 	require.NoError(t, os.Mkdir(own, 0o700))
 	defer func() { require.NoError(t, os.RemoveAll(own)) }()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestLibraryKilledAtAnyInstant$")
+	cmd := exec.Command(os.Args[0], "-test.run=^"+test+"$")
 	cmd.Env = append(os.Environ(), killedDir+"="+dir, "TMPDIR="+own)
 	var trouble bytes.Buffer
 	cmd.Stderr = &trouble
@@ -164,12 +182,11 @@ func liveAndKill(t *testing.T, dir string, sum *tally) (found []byte, said bool)
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	lines := make(chan string, 1)
-	var all []string
 	go func() {
 		defer close(lines)
 		for in := bufio.NewScanner(out); in.Scan(); {
 			all = append(all, in.Text())
-			if strings.HasPrefix(in.Text(), "found ") {
+			if strings.HasPrefix(in.Text(), word) {
 				select {
 				case lines <- in.Text():
 				default:
@@ -178,22 +195,16 @@ func liveAndKill(t *testing.T, dir string, sum *tally) (found []byte, said bool)
 		}
 	}()
 	if rand.N(5) > 0 { // now and then it is killed before it has said anything
-		line, ok := <-lines
-		if ok {
-			said = true
-			found, err = hex.DecodeString(strings.TrimPrefix(line, "found "))
-			require.NoError(t, err)
-		}
+		<-lines
 	}
-	time.Sleep(rand.N(3 * time.Second)) // it finds somebody to ask within two
+	time.Sleep(rand.N(within))
 	require.NoError(t, cmd.Process.Kill())
 	for range lines {
 	}
 	err = cmd.Wait()
 	require.NotContains(t, strings.Join(all, "\n"), "--- FAIL", "%s", strings.Join(all, "\n"))
 	require.ErrorContains(t, err, "killed", "%s\n%s", strings.Join(all, "\n"), trouble.String())
-	sum.add(all)
-	return found, said
+	return all
 }
 
 // add takes in what a killed process had said.

@@ -25,6 +25,8 @@ type lane struct {
 	net      *network
 	swarm    *swarm.Swarm // nil while it is being opened
 	cancel   context.CancelFunc
+	home     anon.Addr // where it is, once it is there
+	depart   func()    // after the swarm's end; nil while it is being opened
 	leaving  bool
 	readOnly bool // another lane has the files, or they are complete
 	stats    engine.Stats
@@ -50,7 +52,7 @@ func (o *owner) enter(t *torrent, n *network) {
 		return
 	}
 	ctx, cancel := context.WithCancel(o.ctx)
-	l := &lane{t: t, net: n, cancel: cancel, readOnly: t.done, since: time.Now()}
+	l := &lane{t: t, net: n, cancel: cancel, readOnly: t.done || t.own.Share != nil, since: time.Now()}
 	t.lanes = append(t.lanes, l)
 	t.active = time.Now()
 	o.opening++
@@ -58,21 +60,26 @@ func (o *owner) enter(t *torrent, n *network) {
 	opts := o.engineOptions(t, raw, layers)
 	opts.ReadOnly = l.readOnly
 	opts.Upload, opts.Download = engine.NewRate(0, t.up, n.rates.up), engine.NewRate(0, t.down, n.rates.down)
-	link, name := *t.link, t.own.Identity
+	link, where, owner := *t.link, t.berth(), t.rec.ID().String()
+	quiet := where.hosts && len(link.Trackers) == 0 // they come to us
 	o.work(func() report {
-		ep, look, err := n.open(ctx, name, link.Names())
+		at, err := n.open(ctx, where, owner, link.Names())
 		if err != nil {
-			return opened{l, nil, joining(err)}
+			return opened{lane: l, err: joining(err)}
 		}
-		opts.Endpoint, opts.Look = ep, look
-		s, err := swarm.Open(ctx, swarm.Options{Engine: opts, Link: &link, Jitter: announceJitter})
-		return opened{l, s, err}
+		r := opened{lane: l, home: at.endpoint.Addr(), depart: at.leave}
+		opts.Endpoint, opts.Look = at.endpoint, at.look
+		r.swarm, r.err = swarm.Open(ctx, swarm.Options{Engine: opts, Link: &link, Quiet: quiet, Jitter: announceJitter})
+		if r.err != nil {
+			at.leave()
+		}
+		return r
 	})
 }
 
 // joining says of whatever kept us from a network that it was not the disk.
 func joining(err error) error {
-	if errors.Is(err, anon.ErrLeak) || errors.Is(err, anon.ErrUnavailable) || errors.Is(err, context.Canceled) || tooMany(err) {
+	if errors.Is(err, anon.ErrLeak) || errors.Is(err, anon.ErrUnavailable) || errors.Is(err, errKeySave) || errors.Is(err, context.Canceled) || tooMany(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", anon.ErrUnavailable, err)
@@ -122,8 +129,10 @@ func (o *owner) engineOptions(t *torrent, raw, layers []byte) engine.Options {
 // opened: a torrent joined a network, or could not.
 type opened struct {
 	*lane
-	swarm *swarm.Swarm
-	err   error
+	swarm  *swarm.Swarm
+	home   anon.Addr
+	depart func()
+	err    error
 }
 
 func (r opened) take(o *owner) {
@@ -144,7 +153,7 @@ func (r opened) take(o *owner) {
 		return
 	}
 	o.there(l.net, now)
-	l.swarm = r.swarm
+	l.swarm, l.home, l.depart = r.swarm, r.home, r.depart
 	if t.started.IsZero() || len(t.lanes) == 1 {
 		t.started = now
 	}
@@ -153,6 +162,7 @@ func (r opened) take(o *owner) {
 		return
 	}
 	o.well(t)
+	o.housed(l)
 	l.swarm.SetMaxPeers(o.peerLimit(t))
 	o.work(o.follow(l, t.info == nil))
 }

@@ -33,6 +33,7 @@ func (o *owner) close(l *lane) {
 	prior := t.totals[l.net.transport.Network()]
 	o.work(func() report {
 		err := l.swarm.Close()
+		l.depart()
 		r := closed{lane: l, stats: l.swarm.Stats()}
 		r.totals = l.add(prior, r.stats)
 		p := store.Progress{ID: id, Totals: map[anon.Network]store.Totals{l.net.transport.Network(): r.totals}}

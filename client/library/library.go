@@ -42,7 +42,8 @@ type Options struct {
 	// its own. Torrents at one address are known to be one user's.
 	Shared []anon.Network
 	// Label names the presence on a network that is for a torrent, by its info
-	// hash, or for the group of that name where addresses are shared. The same
+	// hash, or for the group of that name where addresses are shared, and says
+	// whether the user shares there. The same
 	// name twice is the same presence: whoever holds one for an engine that was
 	// killed knows it again. Nil makes up a new one each time.
 	Label func(n anon.Network, of string) string

@@ -2,7 +2,7 @@ package library
 
 import (
 	"context"
-	"encoding/hex"
+	"fmt"
 	"sync"
 	"time"
 
@@ -10,6 +10,7 @@ import (
 	"sotto/anon/profile"
 	"sotto/client/porter"
 	"sotto/client/swarm"
+	"sotto/client/tracker/server"
 	"sotto/transport"
 )
 
@@ -21,68 +22,166 @@ type network struct {
 	label     func(n anon.Network, of string) string
 	retry     time.Time // not before; the owner's
 	backoff   time.Duration
+	keys      *keyring
+	pulse     *pulse
 
-	// porters are at the addresses that torrents share, by the name of the
-	// identity. Whoever has the token may look.
-	token   chan struct{}
-	porters map[string]*porter.Porter
-
-	pulse *pulse
+	// houses are the addresses that torrents share. Whoever has the token may
+	// look.
+	token  chan struct{}
+	houses map[berth]*house
 
 	mu    sync.Mutex
-	homes map[string]anon.Addr // of the porters, by the same names
+	homes map[berth]anon.Addr // of the houses
 }
 
-func newNetwork(t transport.Transport, shared bool, label func(anon.Network, string) string) *network {
+// berth says where a torrent lives on a network where addresses are shared. Who
+// gets things and who shares them are never at one address: that of a share is in
+// its link, and everybody who has that could see what else happens there.
+type berth struct {
+	name   string // the user's
+	hosts  bool   // it shares, and has a tracker
+	stable bool   // its address stays the same
+}
+
+// kind keeps those apart that are never at one address.
+func (b berth) kind() string {
+	switch {
+	case b.hosts && b.stable:
+		return "stable share"
+	case b.hosts:
+		return "share"
+	}
+	return "plain"
+}
+
+// house is one shared address.
+type house struct {
+	porter *porter.Porter
+	desk   *server.Server // nil where nothing is shared
+}
+
+func newNetwork(t transport.Transport, shared bool, label func(anon.Network, string) string, keys *keyring) *network {
 	n := &network{
-		transport: t, shared: shared, label: label, rates: newRates(), pulse: newPulse(),
-		token: make(chan struct{}, 1), porters: make(map[string]*porter.Porter), homes: make(map[string]anon.Addr),
+		transport: t, shared: shared, label: label, rates: newRates(), keys: keys, pulse: newPulse(),
+		token: make(chan struct{}, 1), houses: make(map[berth]*house), homes: make(map[berth]anon.Addr),
 	}
 	n.token <- struct{}{}
 	return n
 }
 
+// stay is a torrent's presence on a network. Leave follows the endpoint's Close.
+type stay struct {
+	endpoint transport.Endpoint
+	look     profile.Look
+	leave    func()
+}
+
 // open gives a torrent its endpoint: an identity of its own, or where they are
-// shared a door at the address of the one named. It may take minutes, and is called by workers.
-func (n *network) open(ctx context.Context, name string, hashes [][20]byte) (transport.Endpoint, profile.Look, error) {
+// shared a door at the address of its berth. Where it shares, its tracker answers
+// there. Owner is the torrent's in the store. It may take minutes, and is called by
+// workers.
+func (n *network) open(ctx context.Context, b berth, owner string, hashes [][20]byte) (stay, error) {
 	look, err := profile.For(n.transport.Network())
 	if err != nil {
-		return nil, look, err
+		return stay{}, err
 	}
-	if err := swarm.Proven(ctx, n.transport, false); err != nil {
-		return nil, look, err
+	if err := swarm.Proven(ctx, n.transport, b.hosts); err != nil {
+		return stay{}, err
 	}
-	id := anon.Identity{Network: n.transport.Network()}
 	if !n.shared {
-		id.Label = n.label(id.Network, "torrent "+hex.EncodeToString(hashes[0][:]))
-		ep, err := n.transport.Open(ctx, id)
-		return ep, look, err
+		ep, err := n.enter(ctx, b, owner)
+		if err == nil && b.hosts {
+			ep = server.New(server.Config{Swarms: hashes}).Split(ep)
+		}
+		return stay{ep, look, func() {}}, err
 	}
 	select {
 	case <-n.token:
 		defer func() { n.token <- struct{}{} }()
 	case <-ctx.Done():
-		return nil, look, ctx.Err()
+		return stay{}, ctx.Err()
 	}
-	if n.porters[name] == nil {
-		id.Label = n.label(id.Network, "group "+name)
-		ep, err := n.transport.Open(ctx, id)
+	h := n.houses[b]
+	if h == nil {
+		ep, err := n.enter(ctx, b, "group "+b.name)
 		if err != nil {
-			return nil, look, err
+			return stay{}, err
 		}
-		n.porters[name] = porter.New(ep)
-		n.mu.Lock()
-		n.homes[name] = ep.Addr()
-		n.mu.Unlock()
+		h = n.settle(b, ep)
 	}
-	return n.porters[name].Door(hashes...), look, nil
+	if h.desk != nil {
+		for _, x := range hashes {
+			h.desk.AddSwarm(x)
+		}
+	}
+	return stay{h.porter.Door(hashes...), look, func() { h.forget(hashes) }}, nil
+}
+
+// enter opens an identity. One that shares must be one that can be found (decision
+// 0007): the router has the last word on that.
+func (n *network) enter(ctx context.Context, b berth, owner string) (transport.Endpoint, error) {
+	on := n.transport.Network()
+	id := anon.Identity{Network: on, Label: n.label(on, b.kind()+" "+owner)}
+	if b.stable { // and has a label of its own, as long as the key
+		var err error
+		if id, err = n.keys.identity(ctx, n.transport, owner); err != nil {
+			return nil, err
+		}
+	}
+	ep, err := n.transport.Open(ctx, id)
+	if err != nil || !b.hosts {
+		return ep, err
+	}
+	if err := swarm.Proven(ctx, n.transport, true); err != nil {
+		ep.Close()
+		return nil, err
+	}
+	if ep.Addr().IsUnknown() {
+		ep.Close()
+		return nil, fmt.Errorf("%w: we have no address that others could reach", anon.ErrUnavailable)
+	}
+	return ep, nil
+}
+
+// settle makes an endpoint a house. The caller has the token.
+func (n *network) settle(b berth, ep transport.Endpoint) *house {
+	h := new(house)
+	addr := ep.Addr()
+	if b.hosts {
+		h.desk = server.New(server.Config{})
+		ep = h.desk.Split(ep)
+	}
+	h.porter = porter.New(ep)
+	n.houses[b] = h
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.homes[b] = addr
+	return h
+}
+
+// forget ends the tracking of a torrent that has left.
+func (h *house) forget(hashes [][20]byte) {
+	if h.desk == nil {
+		return
+	}
+	for _, x := range hashes {
+		h.desk.RemoveSwarm(x)
+	}
 }
 
 // close leaves the shared addresses. No worker is left.
 func (n *network) close() {
-	for _, p := range n.porters {
-		p.Close()
+	for _, h := range n.houses {
+		h.porter.Close()
 	}
+}
+
+// home is where torrents that name no identity live; the zero Addr when nobody
+// knows yet, or each has its own.
+func (n *network) home() anon.Addr {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.homes[berth{}]
 }
 
 // Return is told that the router of a network is there again: torrents that

@@ -33,6 +33,7 @@ type own struct {
 	Finished    bool            `json:"finished,omitempty"`
 	Move        *move           `json:"move,omitempty"`
 	Erase       *erase          `json:"erase,omitempty"`
+	Share       *share          `json:"share,omitempty"` // nil for what was fetched
 }
 
 const ownVersion = 1

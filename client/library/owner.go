@@ -23,6 +23,7 @@ const (
 	snapshotEvery = 24 * time.Hour
 	spaceEvery    = 5 * time.Second
 	watchEvery    = 10 * time.Second
+	patrolEvery   = 20 * time.Second // one share at a time
 	// startGap is the mean time between two starts: torrents of one user that
 	// announce at once would be known to be one user's.
 	startGap = 3 * time.Second
@@ -77,6 +78,8 @@ type owner struct {
 	past        map[anon.Network]store.Totals // of torrents that were removed
 	begunWith   store.Totals                  // of all torrents when this run began
 	addedBefore int
+	patrolled   time.Time
+	rounds      int  // of the patrol
 	different   bool // from what was signalled
 }
 
@@ -88,6 +91,7 @@ type removal struct {
 // report is what a worker has to say. The types that implement it, in the files
 // of those who send them, and the cases of run are all that can happen:
 //
+//	built      what is to be shared was hashed for the first time
 //	checked    files were hashed
 //	opened     a torrent joined a network, or could not
 //	learned    a magnet link's metadata is here
@@ -97,6 +101,7 @@ type removal struct {
 //	moved      files have another place
 //	erased     files of a removed torrent are gone
 //	saved      progress is in the store
+//	looked     files of a share were looked at
 //	found      the watch folder has something
 type report interface{ take(o *owner) }
 
@@ -187,6 +192,9 @@ func (o *owner) tick() {
 	if now.Sub(o.saved) >= saveEvery {
 		o.save(now)
 	}
+	if now.Sub(o.patrolled) >= patrolEvery {
+		o.patrol(now)
+	}
 	if o.opts.Watch != "" && !o.watching && now.Sub(o.watched) >= watchEvery {
 		o.watched, o.watching = now, true
 		o.work(o.scan())
@@ -272,8 +280,9 @@ func newOwner(opts Options, signal func()) (*owner, error) {
 		claims: newClaims(),
 		wall:   time.Now,
 	}
+	keys := &keyring{store: opts.Store}
 	for _, t := range opts.Transports {
-		o.networks = append(o.networks, newNetwork(t, slices.Contains(opts.Shared, t.Network()), opts.Label))
+		o.networks = append(o.networks, newNetwork(t, slices.Contains(opts.Shared, t.Network()), opts.Label, keys))
 	}
 	if err := o.loadSettings(); err != nil {
 		return nil, err

@@ -2,12 +2,14 @@ package library
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"sotto/anon"
 	"sotto/client/api/rpc"
+	"sotto/client/engine"
 	"sotto/client/health"
 	"sotto/client/store"
 )
@@ -60,7 +62,7 @@ func (o *owner) arrange(now time.Time) {
 		}
 		list = append(list, t)
 		turns = append(turns, turn{
-			forced: t.rec.Want == store.Forced, seeding: t.done, stalled: o.stalled(t, now),
+			forced: t.rec.Want == store.Forced || t.own.Share != nil, seeding: t.done, stalled: o.stalled(t, now),
 			priority: t.own.Priority, place: t.rec.Queue,
 		})
 	}
@@ -86,12 +88,21 @@ func (o *owner) stalled(t *torrent, now time.Time) bool {
 }
 
 // short: fetching would go on to fill a disk that has too little room.
-func (o *owner) short(t *torrent) bool { return !t.done && o.low[t.dir()] }
+func (o *owner) short(t *torrent) bool { return !t.done && t.own.Share == nil && o.low[t.dir()] }
 
 // step does the next thing for one torrent, if there is one to do.
 func (o *owner) step(t *torrent, now time.Time) {
 	switch {
 	case t.busy():
+		if t.abort != nil && t.rec.Want == store.Stopped {
+			t.abort()
+		}
+	case t.unbuilt() && t.made != nil:
+		o.enlist(t)
+	case t.unbuilt():
+		if t.admitted {
+			o.build(t)
+		}
 	case t.own.Move != nil || t.verify || !t.admitted:
 		if len(t.lanes) > 0 {
 			o.halt(t)
@@ -149,7 +160,7 @@ func (o *owner) join(t *torrent, now time.Time) {
 func (o *owner) networksOf(t *torrent) (out []*network) {
 	for _, n := range o.networks {
 		on := n.transport.Network()
-		if !t.mayUse(on) || len(t.rec.Networks) == 0 && !names(t, on) {
+		if !t.mayUse(on) || len(t.rec.Networks) == 0 && t.own.Share == nil && !names(t, on) {
 			continue
 		}
 		out = append(out, n)
@@ -179,12 +190,15 @@ func names(t *torrent, on anon.Network) bool {
 
 // fail notes why a torrent does not run, and when to try again.
 func (o *owner) fail(t *torrent, err error) {
+	if t.own.Share != nil && errors.Is(err, engine.ErrIncomplete) {
+		err = errShareChanged
+	}
 	name, text := sort(err)
 	t.fault, t.away = fault{rpc.LocalFault, text}, name == health.RouterAway
 	now := time.Now()
 	t.backoff = min(max(2*t.backoff, 10*time.Second), 10*time.Minute)
 	t.retry = now.Add(t.backoff)
-	if name == health.Incident || name == health.Refused || name == health.InTheWay || name == health.DiskFault || name == health.InternalFault {
+	if name == health.ShareRefused || name == health.ShareChanged || name == health.Incident || name == health.Refused || name == health.InTheWay || name == health.DiskFault || name == health.InternalFault {
 		t.rec.Want = store.Stopped // only the user starts it again
 		if err := o.put(t); err != nil {
 			o.unsaved(err)
@@ -203,6 +217,7 @@ func (o *owner) well(t *torrent) {
 	for _, n := range []health.Name{
 		health.DiskFull, health.FolderMissing, health.FolderReadOnly, health.FilesMissing,
 		health.DiskFault, health.InternalFault, health.TooManyFiles, health.Refused, health.InTheWay, health.Incident,
+		health.ShareRefused, health.ShareChanged,
 	} {
 		o.opts.Board.Set(time.Now(), n, t.subject(), false)
 	}

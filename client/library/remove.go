@@ -19,6 +19,9 @@ type erase struct {
 func (l *Library) Remove(ctx context.Context, ids []int64, data bool) error {
 	return l.ask(ctx, func(o *owner) error {
 		ts := o.these(ids)
+		if data && slices.ContainsFunc(ts, func(t *torrent) bool { return t.own.Share != nil }) {
+			return errOriginals
+		}
 		err := o.commit(ts, func(t *torrent) {
 			t.rec.Want, t.own.Erase = store.Stopped, &erase{Data: data}
 		})
@@ -38,6 +41,9 @@ func (o *owner) part(t *torrent) {
 	o.drop(t)
 	o.byHash[t.rec.ID()] = t // until it is gone nobody may add it
 	o.halt(t)
+	if t.abort != nil {
+		t.abort()
+	}
 	o.leavers = append(o.leavers, t)
 	o.bury()
 }

@@ -63,6 +63,8 @@ func (o *owner) state(t *torrent) rpc.State {
 	switch {
 	case t.job == hashing:
 		return rpc.Checking
+	case t.unbuilt() && t.admitted:
+		return rpc.CheckWaiting
 	case t.verify, t.admitted && t.info != nil && !t.known && len(t.lanes) == 0 && t.resume != nil && o.checking != nil:
 		return rpc.CheckWaiting
 	case t.rec.Want == store.Stopped:
@@ -80,7 +82,7 @@ func (o *owner) show(t *torrent, parts rpc.Part, now time.Time) rpc.Torrent {
 		ID: t.id, Hash: t.hash(), Name: t.name(), State: o.state(t), Fault: t.fault.kind, FaultText: t.fault.text,
 		Added: t.rec.Added, Started: t.started, Done: t.rec.Done, Active: t.active, Edited: t.edited,
 		DownloadTime: t.own.Fetching, SeedTime: t.own.Seeding,
-		Private: t.link.Private, Magnet: t.magnet(),
+		Private: t.link.Private, Magnet: o.magnet(t, now),
 		WantedSize: wanted, Left: left, Valid: t.valid,
 		Finished:   t.own.Finished && t.rec.Want == store.Stopped,
 		Downloaded: sum.Down, Uploaded: sum.Up, RateDown: t.rateDown, RateUp: t.rateUp,
@@ -90,6 +92,7 @@ func (o *owner) show(t *torrent, parts rpc.Part, now time.Time) rpc.Torrent {
 		PeerLimit: o.peerLimit(t), RatioLimit: t.own.RatioLimit, RatioMode: t.own.RatioMode,
 		IdleLimit: t.own.IdleLimit, IdleMode: t.own.IdleMode,
 		Networks: slices.Clone(t.rec.Networks), Identity: t.own.Identity, SeedTimeLimit: t.rec.Limits.SeedTime,
+		Shared: t.own.Share != nil, Stable: t.own.Share != nil && t.own.Share.Stable,
 	}
 	if m := t.own.Move; m != nil {
 		out.Folder = m.From.Dir // until nothing is left to do there

@@ -14,7 +14,7 @@ import (
 func (o *owner) guardSpace(now time.Time) {
 	folders := make(map[string]bool)
 	for _, t := range o.torrents {
-		if !t.done && t.rec.Want != store.Stopped {
+		if !t.done && t.own.Share == nil && t.rec.Want != store.Stopped {
 			folders[t.dir()] = true
 		}
 	}
@@ -38,7 +38,7 @@ func (o *owner) guardSpace(now time.Time) {
 		}
 	}
 	for _, t := range o.torrents {
-		low := o.low[t.dir()] && !t.done && t.rec.Want != store.Stopped
+		low := o.short(t) && t.rec.Want != store.Stopped
 		switch {
 		case low && t.fault != lowFault:
 			t.fault = lowFault

@@ -38,6 +38,10 @@ func (n *noted) Probe(ctx context.Context) (transport.Status, error) {
 	return n.Transport.(transport.Prober).Probe(ctx)
 }
 
+func (n *noted) NewKey(ctx context.Context) (anon.Secret, error) {
+	return n.Transport.(transport.Keymaker).NewKey(ctx)
+}
+
 // fill puts n torrents into a library that does not run.
 func (b *lab) fill(n int, want store.Want) {
 	b.t.Helper()

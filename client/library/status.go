@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"sotto/anon"
 	"sotto/client/api/rpc"
 	"sotto/transport"
 )
@@ -88,12 +87,4 @@ func (p *pulse) ask(ctx context.Context, t transport.Transport, out *rpc.Network
 	if p.ok || p.said.Note != "" {
 		out.Note = p.said.Note
 	}
-}
-
-// home is where torrents that name no identity live; the zero Addr when nobody
-// knows yet, or each has its own.
-func (n *network) home() anon.Addr {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.homes[""]
 }

@@ -46,6 +46,8 @@ type torrent struct {
 	done     bool // all that is wanted is here
 	lanes    []*lane
 	closing  int
+	abort    func()       // ends a first hashing; nil when there is none
+	made     *built       // hashed, and not in the list under its hash yet
 	gauge    atomic.Int64 // pieces settled and in all, while hashing
 	have     []int64      // verified bytes by file, with info
 	valid    int64
@@ -241,22 +243,22 @@ func (t *torrent) name() string {
 	return t.hash()
 }
 
+// hash is "" while nobody knows it.
 func (t *torrent) hash() string {
+	if t.unbuilt() {
+		return ""
+	}
 	id := t.rec.ID()
 	return hex.EncodeToString(id[:])
 }
 
-func (t *torrent) subject() string { return "torrent " + t.hash() }
+func (t *torrent) subject() string { return "torrent " + t.rec.ID().String() }
 
 // busy: somebody else than arrange has it in hand.
 func (t *torrent) busy() bool { return t.job != idle || t.closing > 0 }
 
-// magnet is a link that leads others here.
-func (t *torrent) magnet() string {
-	l := *t.link
-	l.Files = nil
-	return l.Magnet()
-}
+// namesOf are the names that the files may have; info is known.
+func namesOf(t *torrent) (engine.Names, error) { return engine.NamesOf(t.info, t.paths()) }
 
 func notThere(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 

@@ -10,8 +10,9 @@ import (
 	"sotto/client/api/rpc"
 )
 
-// MaxIdentities is how many names of addresses there are for torrents that share
-// some, at most.
+// MaxIdentities is how many addresses torrents share on one network, at most: by
+// their names, and apart for who fetches, who shares, and who shares under an
+// address that stays.
 const MaxIdentities = 8
 
 var (
@@ -72,15 +73,27 @@ func (l *Library) Tune(ctx context.Context, ids []int64, c rpc.Tuning) error {
 				return err
 			}
 		}
-		if c.Identity != nil && !o.roomFor(*c.Identity, ts) {
-			return errIdentities
+		if c.Identity != nil {
+			var want []berth
+			for _, t := range ts {
+				b := t.berth()
+				b.name = *c.Identity
+				want = append(want, b)
+			}
+			if !o.roomFor(want, ts) {
+				return errIdentities
+			}
 		}
 		moves := make(map[*torrent]bool)
 		err := o.commit(ts, func(t *torrent) {
 			if c.Networks != nil {
 				t.rec.Networks = slices.Clone(*c.Networks)
 			}
-			moves[t] = c.Identity != nil && *c.Identity != t.own.Identity
+			if moves[t] = c.Identity != nil && *c.Identity != t.own.Identity; moves[t] && t.own.Share != nil {
+				s := *t.own.Share
+				s.Homes = nil
+				t.own.Share = &s
+			}
 			set(&t.own.Identity, c.Identity)
 			set(&t.rec.Limits.SeedTime, c.SeedTime)
 		})
@@ -103,14 +116,17 @@ func (t *torrent) mayUse(on anon.Network) bool {
 	return len(t.rec.Networks) == 0 || slices.Contains(t.rec.Networks, on)
 }
 
-// roomFor reports whether there is one more name, for torrents that have others
-// now.
-func (o *owner) roomFor(name string, ts []*torrent) bool {
-	names := map[string]bool{name: true}
+// roomFor reports whether there is room for more berths, for torrents ts that have
+// others now or none yet.
+func (o *owner) roomFor(want []berth, ts []*torrent) bool {
+	all := make(map[berth]bool)
+	for _, b := range want {
+		all[b] = true
+	}
 	for _, t := range o.torrents {
 		if !slices.Contains(ts, t) {
-			names[t.own.Identity] = true
+			all[t.berth()] = true
 		}
 	}
-	return len(names) <= MaxIdentities
+	return len(all) <= MaxIdentities
 }

@@ -53,7 +53,7 @@ var arrows = []arrow{
 	{"client/health", nil, nil, "a table and a plain value"},
 	{"client/porter", []string{"anon", "anon/profile", "transport", "client/engine/wire", "client/engine/wire/mse"}, nil, "sorts streams of an endpoint it was given"},
 	{"client/swarm", []string{"anon", "transport", "client/discover", "client/engine", "client/engine/webseed", "client/metainfo", "client/tracker"}, nil, "one torrent on one endpoint it was given"},
-	{"client/library", []string{"anon", "anon/profile", "transport", "client/api/rpc", "client/discover", "client/engine", "client/engine/...", "client/health", "client/metainfo", "client/porter", "client/store", "client/swarm", "client/tracker"}, []string{"golang.org/x/sys"}, "keeps torrents, names no concrete transport"},
+	{"client/library", []string{"anon", "anon/profile", "transport", "client/api/rpc", "client/discover", "client/engine", "client/engine/...", "client/health", "client/metainfo", "client/porter", "client/store", "client/swarm", "client/tracker", "client/tracker/server"}, []string{"golang.org/x/sys"}, "keeps torrents, names no concrete transport"},
 	{"client/discover", []string{"anon", "client/tracker"}, nil, "decides when to ask, not how"},
 	{"client", []string{"anon", "anon/profile", "transport", "client/..."}, nil, "composes its rooms, names no concrete transport"},
 	{"testnet/...", []string{"..."}, []string{"..."}, "the lab may use everything"},

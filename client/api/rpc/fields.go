@@ -101,6 +101,8 @@ var fields = []field{
 	simple("seedIdleMode", func(t *Torrent) any { return int(t.IdleMode) }),
 
 	// Sotto's own; see Tuning.
+	simple("sotto_shared", func(t *Torrent) any { return t.Shared }),
+	simple("sotto_stable", func(t *Torrent) any { return t.Stable }),
 	simple("sotto_networks", func(t *Torrent) any { return networkNames(t.Networks) }),
 	simple("sotto_identity", func(t *Torrent) any { return plain(t.Identity, maxText) }),
 	simple("sotto_seed_time", func(t *Torrent) any { return int(t.SeedTimeLimit.Minutes()) }),

@@ -2,9 +2,11 @@ package rpc
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"sotto/anon"
+	"sotto/client/metainfo"
 )
 
 // Own is what a library of ours can beyond what Transmission knows, for sotto's
@@ -14,6 +16,12 @@ type Own interface {
 	// Status tells how the networks and the library are now. A router that does
 	// not answer within a few seconds is not waited for: its network is not ready.
 	Status(ctx context.Context) (Status, error)
+	// Share makes a torrent of the file or folder at a path that is absolute and
+	// allowed, and serves it from there. It returns before anything is hashed:
+	// until then the torrent has no Hash and is verified. Its Magnet is "" until
+	// others can find it. What is shared already is left as it is and returned
+	// with Duplicate set.
+	Share(ctx context.Context, s Share) (Added, error)
 	// Tune sets all that t sets, for every one of ids or, with an error, for
 	// none of them. A network that is not in use is an *Error.
 	Tune(ctx context.Context, ids []int64, t Tuning) error
@@ -53,6 +61,16 @@ type Condition struct {
 	What, Privacy, Remedy string // a sentence each
 }
 
+// Share is something to be shared.
+type Share struct {
+	Path     string
+	Format   metainfo.Format
+	Networks []anon.Network // none means all in use
+	// Stable gives it an address that stays the same, so that its link holds;
+	// otherwise it has a new one at every start.
+	Stable bool
+}
+
 // Tuning says what to set of a torrent; nil leaves alone.
 type Tuning struct {
 	// Networks are those it may run on; none means every one that its link
@@ -68,6 +86,7 @@ type Tuning struct {
 // ownMethods are sotto's own, for the modern dialect only.
 var ownMethods = map[string]func(*call, *args) (object, error){
 	"sotto_status": (*call).sottoStatus,
+	"sotto_share":  (*call).sottoShare,
 	"sotto_set":    (*call).sottoSet,
 	"sotto_limits": (*call).sottoLimits,
 }
@@ -115,6 +134,43 @@ func networkObject(n NetworkStatus) object {
 		{"version", plain(n.Version, maxText)}, {"note", plain(n.Note, maxText)}, {"address", address},
 		{"down", n.Limit.Down}, {"up", n.Limit.Up},
 	}
+}
+
+var errWholeFolder = &Error{CodePath, "a folder of the configuration cannot be shared as such: name something in it"}
+
+// sottoShare takes paths below the folders that downloads and shares may be in, and
+// nowhere else.
+func (c *call) sottoShare(a *args) (object, error) {
+	s := Share{Stable: true}
+	path, _ := a.text("path", maxPath)
+	roots := slices.Concat(c.r.folders, c.r.shares)
+	path, err := roots.check(path)
+	if err == nil && slices.Contains(roots, path) {
+		err = errWholeFolder
+	}
+	if err != nil && a.err == nil {
+		a.err = err
+	}
+	s.Path = path
+	if name, ok := a.text("format", maxText); ok {
+		if s.Format, err = metainfo.ParseFormat(name); err != nil {
+			a.fail("format must be v1, hybrid or v2")
+		}
+	}
+	if list := a.networks("networks"); list != nil {
+		s.Networks = *list
+	}
+	if yes := a.flag("stable"); yes != nil {
+		s.Stable = *yes
+	}
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	added, err := c.r.config.Own.Share(c.ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return object{{"id", added.ID}, {"hash", added.Hash}, {"duplicate", added.Duplicate}}, nil
 }
 
 func networkNames(list []anon.Network) []string {

@@ -3,6 +3,8 @@ package rpc_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -105,4 +107,47 @@ func TestOwnIsForOwnCallers(t *testing.T) {
 	var list []json.RawMessage
 	require.NoError(t, json.Unmarshal([]byte(l.ask(`[{"jsonrpc":"2.0","id":1,"method":"sotto_status"},{"jsonrpc":"2.0","id":2,"method":"session_get"}]`)), &list))
 	require.Len(t, list, 2)
+}
+
+func TestShare(t *testing.T) {
+	l, shared := withOwn(t)
+	for i, at := range []string{filepath.Join(shared, "song"), filepath.Join(l.root, "sub", "film")} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(at), 0o755))
+		require.NoError(t, os.WriteFile(at, []byte("something to share"), 0o644))
+		got := l.new("sotto_share", `{"path":`+quote(at)+`,"format":"hybrid","networks":["tor"],"stable":`+[]string{"false", "true"}[i]+`}`).Result
+		require.Equal(t, []any{float64(i + 1), false}, []any{got["id"], got["duplicate"]})
+		require.Equal(t, got["hash"], l.field(int64(i+1), "hashString"))
+		require.Equal(t, []any{"tor"}, l.field(int64(i+1), "sotto_networks"))
+		require.Equal(t, []any{true, i == 1}, []any{l.field(int64(i+1), "sotto_shared"), l.field(int64(i+1), "sotto_stable")})
+		require.Contains(t, l.field(int64(i+1), "magnetLink"), "x.pe=")
+	}
+	require.True(t, l.new("sotto_share", `{"path":`+quote(filepath.Join(shared, "song"))+`,"format":"hybrid"}`).Result["duplicate"].(bool))
+	require.NotNil(t, l.new("torrent_remove", `{"ids":1,"delete_local_data":true}`).Error)
+	require.FileExists(t, filepath.Join(shared, "song"))
+}
+
+// Nothing outside the folders can be shared, whatever a path looks like.
+func TestShareStaysInItsFolders(t *testing.T) {
+	l, shared := withOwn(t)
+	outside := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(outside, "secret"), []byte("secret"), 0o600))
+	require.NoError(t, os.Symlink(outside, filepath.Join(shared, "out")))
+	require.NoError(t, os.Symlink(filepath.Join(outside, "secret"), filepath.Join(shared, "file")))
+	require.NoError(t, os.WriteFile(filepath.Join(shared, "ok"), []byte("fine"), 0o600))
+	for _, path := range []string{
+		"", ".", "ok", "/", outside, filepath.Join(outside, "secret"), shared, shared + "/", l.root, shared + "/../" + filepath.Base(outside),
+		filepath.Join(shared, "out"), filepath.Join(shared, "out", "secret"), filepath.Join(shared, "file"), shared + "/ok\x00", shared + "/" + strings.Repeat("x", 5000),
+		"/proc/self/environ", "file://" + shared + "/ok",
+	} {
+		require.NotNil(t, l.new("sotto_share", `{"path":`+quote(path)+`}`).Error, path)
+	}
+	at := quote(filepath.Join(shared, "ok"))
+	for _, params := range []string{
+		`{}`, `{"path":7}`, `{"path":[` + at + `]}`, `{"path":` + at + `,"format":"v3"}`, `{"path":` + at + `,"format":1}`, `{"path":` + at + `,"networks":["web"]}`,
+		`{"path":` + at + `,"stable":"yes"}`, `{"path":` + at + `,"name":"x"}`, `{"path":` + at + `,"Path":` + at + `}`,
+	} {
+		require.NotNil(t, l.new("sotto_share", params).Error, params)
+	}
+	require.Equal(t, 0., l.ok("session-stats", "")["torrentCount"])
+	require.NotNil(t, l.new("torrent_set_location", `{"ids":[],"location":`+quote(shared)+`,"move":false}`).Error, "nothing is put there")
 }

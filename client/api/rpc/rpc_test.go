@@ -409,6 +409,7 @@ func FuzzCall(f *testing.F) {
 		`{"method":"torrent-set","arguments":{"trackerReplace":[0,"http://x.i2p/b"],"trackerRemove":[0],"files-wanted":[]}}`,
 		`{"jsonrpc":"2.0","id":1,"method":"sotto_set","params":{"ids":[1],"networks":["tor"],"identity":"x","seed_time":5}}`,
 		`[{"jsonrpc":"2.0","id":1,"method":"sotto_limits","params":{"network":"i2p","down":5}},{"jsonrpc":"2.0","id":2,"method":"sotto_status"}]`,
+		`{"jsonrpc":"2.0","id":1,"method":"sotto_share","params":{"path":"/tmp/../x","format":"v2","networks":["tor"],"stable":false}}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -58,7 +58,7 @@ const (
 // known". Texts need not be Printable: the api sees to that.
 type Torrent struct {
 	ID    int64
-	Hash  string // 40 lower-case hex digits: the v1 info hash, or the v2 one cut short
+	Hash  string // "" while it is not known; else 40 lower-case hex digits: the v1 info hash, or the v2 one cut short
 	Name  string
 	State State
 	Fault Fault
@@ -117,6 +117,7 @@ type Torrent struct {
 	Networks             []anon.Network // as Tuning has them, as the two below
 	Identity             string
 	SeedTimeLimit        time.Duration
+	Shared, Stable       bool // it is the user's own, from Own.Share; its address stays
 	// AnnounceAfter is when asking the trackers again would do something; zero
 	// when it would not.
 	AnnounceAfter time.Time

@@ -74,11 +74,13 @@ func respond(status string, body []byte) []byte {
 // answer returns the bencoded answer to an announce that came from remote,
 // which is unknown where the network does not prove it.
 func (d *desk) answer(now time.Time, a announce, remote anon.Addr) []byte {
-	if !d.server.tracks(a.infoHash) {
-		return failure("torrent not registered here", 0)
-	}
+	tracked := d.server.tracks(a.infoHash)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !tracked {
+		delete(d.swarms, a.infoHash) // it may have been tracked before
+		return failure("torrent not registered here", 0)
+	}
 	proven := remote.On() == d.self.On() && !remote.IsUnknown()
 	if !d.allow(now, remote, proven) {
 		return failure("too many announces, come back later", 1)

@@ -59,6 +59,13 @@ func (s *Server) AddSwarm(infoHash [20]byte) {
 	s.swarms[infoHash] = true
 }
 
+// RemoveSwarm stops tracking an info hash.
+func (s *Server) RemoveSwarm(infoHash [20]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.swarms, infoHash)
+}
+
 func (s *Server) tracks(infoHash [20]byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -47,6 +47,9 @@ func (l *Library) Act(ctx context.Context, what rpc.Action, ids []int64) error {
 
 // Remove forgets torrents, and notes whose files would be gone.
 func (l *Library) Remove(ctx context.Context, ids []int64, data bool) error {
+	if data && l.originals(ids) {
+		return errOriginals
+	}
 	err := l.each(ctx, ids, func(t *rpc.Torrent) {
 		if data {
 			l.deleted = append(l.deleted, t.Name)
@@ -72,12 +75,18 @@ func (l *Library) number() {
 }
 
 // Move changes the folder.
-func (l *Library) Move(ctx context.Context, ids []int64, folder string, _ bool) error {
+func (l *Library) Move(ctx context.Context, ids []int64, folder string, data bool) error {
+	if data && l.originals(ids) {
+		return errOriginals
+	}
 	return l.each(ctx, ids, func(t *rpc.Torrent) { t.Folder = folder })
 }
 
 // Rename changes every path at or below the renamed one.
 func (l *Library) Rename(ctx context.Context, id int64, old, name string) error {
+	if l.originals([]int64{id}) {
+		return errOriginals
+	}
 	found := false
 	err := l.each(ctx, []int64{id}, func(t *rpc.Torrent) {
 		to := path.Join(path.Dir(old), name)

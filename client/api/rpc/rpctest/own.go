@@ -1,7 +1,11 @@
 package rpctest
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -10,6 +14,7 @@ import (
 
 	"sotto/anon"
 	"sotto/client/api/rpc"
+	"sotto/client/metainfo"
 )
 
 var _ rpc.Own = (*Library)(nil)
@@ -37,6 +42,54 @@ func (l *Library) Status(ctx context.Context) (rpc.Status, error) {
 		},
 		Conditions: slices.Clone(l.wrong),
 	}, nil
+}
+
+var errOriginals = &rpc.Error{Code: rpc.CodePath, Text: "these are the user's own files"}
+
+// Share hashes while its caller waits, and is found at once.
+func (l *Library) Share(ctx context.Context, s rpc.Share) (rpc.Added, error) {
+	err := l.enter(ctx)
+	defer l.mu.Unlock()
+	if err != nil {
+		return rpc.Added{}, err
+	}
+	for _, n := range s.Networks {
+		if _, ok := l.limits[n]; !ok {
+			return rpc.Added{}, errNetwork
+		}
+	}
+	link, err := metainfo.Build(ctx, s.Path, metainfo.BuildOptions{Format: s.Format})
+	if err != nil {
+		return rpc.Added{}, &rpc.Error{Code: rpc.CodePath, Text: "this cannot be shared"}
+	}
+	hash := hex.EncodeToString(link.InfoHash[:])
+	for _, t := range l.list {
+		if t.Hash == hash {
+			return rpc.Added{ID: t.ID, Name: t.Name, Hash: hash, Duplicate: true}, nil
+		}
+	}
+	link.Peers = []anon.Addr{anon.I2PAddr([32]byte{1})}
+	t, err := l.fresh(rpc.Addition{Link: link, Folder: filepath.Dir(s.Path)}, hash)
+	if err != nil {
+		return rpc.Added{}, err
+	}
+	for i := range t.Files {
+		t.Files[i].Have = t.Files[i].Size
+	}
+	count(t)
+	l.start(t)
+	l.next++
+	t.ID, t.Shared, t.Stable, t.Networks = l.next, true, s.Stable, s.Networks
+	l.list = append(l.list, t)
+	l.touch(t)
+	return rpc.Added{ID: t.ID, Name: t.Name, Hash: hash}, nil
+}
+
+// originals reports whether one of ids is shared.
+func (l *Library) originals(ids []int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.list, func(t *rpc.Torrent) bool { return t.Shared && slices.Contains(ids, t.ID) })
 }
 
 // Tune sets what may be set.
@@ -95,6 +148,9 @@ func RunOwn(t *testing.T, open func(t *testing.T, folder string) OwnLibrary) {
 		test func(*ownJudge)
 	}{
 		{"tells its status", (*ownJudge).status},
+		{"shares", (*ownJudge).shares},
+		{"keeps its hands off what it shares", (*ownJudge).keeps},
+		{"refuses what cannot be shared", (*ownJudge).sharesNot},
 		{"tunes", (*ownJudge).tunes},
 		{"limits networks", (*ownJudge).limits},
 		{"ends with its context", (*ownJudge).ends},
@@ -136,6 +192,72 @@ func (j *ownJudge) status() {
 			require.NotEmpty(j.t, text)
 		}
 	}
+}
+
+// file makes a file in the folder.
+func (j *ownJudge) file(name string) string {
+	at := filepath.Join(j.folder, name)
+	require.NoError(j.t, os.MkdirAll(filepath.Dir(at), 0o755))
+	require.NoError(j.t, os.WriteFile(at, bytes.Repeat([]byte(name), Size/len(name)), 0o644))
+	return at
+}
+
+func (j *ownJudge) share(at string) rpc.Torrent {
+	added, err := j.own.Share(j.ctx(), rpc.Share{Path: at, Stable: true})
+	require.NoError(j.t, err)
+	require.False(j.t, added.Duplicate)
+	j.until(added.ID, "shared", func(t rpc.Torrent) bool { return t.State == rpc.Seeding && t.Magnet != "" })
+	return j.get(added.ID)
+}
+
+func (j *ownJudge) shares() {
+	for _, format := range []metainfo.Format{metainfo.FormatV1, metainfo.FormatHybrid, metainfo.FormatV2} {
+		name := format.String()
+		j.file(name + "/one")
+		j.file(name + "/sub/two")
+		at := filepath.Join(j.folder, name)
+		added, err := j.own.Share(j.ctx(), rpc.Share{Path: at, Format: format, Stable: true})
+		require.NoError(j.t, err)
+		j.until(added.ID, "shared", func(t rpc.Torrent) bool { return t.State == rpc.Seeding && t.Magnet != "" })
+		t := j.get(added.ID)
+		want, err := metainfo.Build(j.ctx(), at, metainfo.BuildOptions{Format: format})
+		require.NoError(j.t, err)
+		require.Equal(j.t, hex.EncodeToString(want.InfoHash[:]), t.Hash, "what anybody makes of it")
+		require.Equal(j.t, []any{name, j.folder, true, true, int64(0)}, []any{t.Name, t.Folder, t.Shared, t.Stable, t.Left})
+		require.Equal(j.t, name+"/sub/two", t.Files[1].Path)
+		link, err := metainfo.ParseMagnet(t.Magnet)
+		require.NoError(j.t, err)
+		require.NotEmpty(j.t, link.Peers)
+		require.Equal(j.t, want.InfoHash, link.InfoHash)
+		again, err := j.own.Share(j.ctx(), rpc.Share{Path: at, Format: format})
+		require.NoError(j.t, err)
+		require.Equal(j.t, rpc.Added{ID: t.ID, Name: name, Hash: t.Hash, Duplicate: true}, again)
+	}
+}
+
+func (j *ownJudge) keeps() {
+	at := j.file("mine")
+	t := j.share(at)
+	ids := []int64{t.ID}
+	var refused *rpc.Error
+	require.ErrorAs(j.t, j.lib.Remove(j.ctx(), ids, true), &refused)
+	require.ErrorAs(j.t, j.lib.Move(j.ctx(), ids, filepath.Join(j.folder, "other"), true), &refused)
+	require.ErrorAs(j.t, j.lib.Rename(j.ctx(), t.ID, "mine", "yours"), &refused)
+	require.Equal(j.t, "mine", j.get(t.ID).Name)
+	require.NoError(j.t, j.lib.Remove(j.ctx(), ids, false))
+	require.FileExists(j.t, at)
+	require.Empty(j.t, j.list(rpc.Which{IDs: ids}))
+	require.Equal(j.t, t.Hash, j.share(at).Hash, "and once more")
+}
+
+func (j *ownJudge) sharesNot() {
+	at := j.file("mine")
+	var refused *rpc.Error
+	_, err := j.own.Share(j.ctx(), rpc.Share{Path: filepath.Join(j.folder, "nothing")})
+	require.ErrorAs(j.t, err, &refused)
+	_, err = j.own.Share(j.ctx(), rpc.Share{Path: at, Networks: []anon.Network{absent}})
+	require.ErrorAs(j.t, err, &refused)
+	require.Empty(j.t, j.list(rpc.Which{All: true}))
 }
 
 // absent is a network that no library has, since there is none of that number.
@@ -192,6 +314,8 @@ func (j *ownJudge) ends() {
 	_, err := j.own.Status(ctx)
 	require.ErrorIs(j.t, err, context.Canceled)
 	require.ErrorIs(j.t, j.own.Tune(ctx, nil, rpc.Tuning{}), context.Canceled)
+	_, err = j.own.Share(ctx, rpc.Share{Path: j.file("mine")})
+	require.ErrorIs(j.t, err, context.Canceled)
 	_, err = j.own.LimitNetwork(ctx, j.networks()[0], nil, nil)
 	require.ErrorIs(j.t, err, context.Canceled)
 }
