@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,6 +32,11 @@ func pagesOf(t *testing.T, main []byte, flags uint16) (at []int) {
 func TestWalkFindsWhatBboltBelieves(t *testing.T) {
 	w := newWorn(t)
 	leaves, branches, frees := pagesOf(t, w.main, leafFlag), pagesOf(t, w.main, branchFlag), pagesOf(t, w.main, freelistFlag)
+	// Which page has what differs from run to run: one of records is wanted, not of
+	// buckets, and with more than one.
+	leaves = slices.DeleteFunc(leaves, func(at int) bool {
+		return order.Uint32(w.main[at+pageHeader:]) == bucketFlag || order.Uint16(w.main[at+10:]) < 2
+	})
 	require.NotEmpty(t, branches)
 	require.Greater(t, len(leaves), 2)
 	require.NotEmpty(t, frees)
@@ -49,7 +55,7 @@ func TestWalkFindsWhatBboltBelieves(t *testing.T) {
 		"read behind the file":      {func(b []byte) { order.PutUint64(b[child:], 1<<40) }, "out of range"},
 		"read behind the page":      {func(b []byte) { order.PutUint32(b[leaf+pageHeader+12:], 1<<30) }, "outside"},
 		"read before the page":      {func(b []byte) { order.PutUint32(b[leaf+pageHeader+4:], 0) }, "outside"},
-		"miss records by search":    {func(b []byte) { b[leaf+pageHeader+int(order.Uint32(b[leaf+pageHeader+4:]))] ^= 0xff }, "out of order"},
+		"miss records by search":    {func(b []byte) { copy(b[leaf+pageHeader+int(order.Uint32(b[leaf+pageHeader+4:])):], "\xff\xff\xff\xff") }, "out of order"},
 		"take a leaf for a branch":  {func(b []byte) { order.PutUint16(b[leaf+8:], branchFlag) }, "page "},
 		"take a record for buckets": {func(b []byte) { order.PutUint32(b[leaf+pageHeader:], bucketFlag) }, "no kind"},
 		"swallow the pages behind":  {func(b []byte) { order.PutUint32(b[leaf+12:], 3) }, "page "},
