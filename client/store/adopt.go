@@ -15,19 +15,21 @@ import (
 // so that its data is hashed when it starts. A download that a get is working
 // on now is passed over, and so is one whose record is damaged or of a later
 // version: it stays where it is, and the error, joined of all such, names its
-// kind. One that the library has already keeps the library's settings.
+// kind. So does one whose folder reach does not accept: whoever fetched it there
+// can still go on. One that the library has already keeps the library's
+// settings.
 //
 // A record leaves the journal when its torrent is on the disk, so that after a
 // crash in between it is adopted again, to no effect. It returns how many
 // torrents are new.
-func (s *Store) Adopt(j *journal.Journal) (added int, err error) {
+func (s *Store) Adopt(j *journal.Journal, reach func(dir string) bool) (added int, err error) {
 	hashes, err := j.Hashes()
 	if err != nil {
 		return 0, fmt.Errorf("adopt downloads: %w", err)
 	}
 	var faults []error
 	for _, hash := range hashes {
-		isNew, err := s.adopt(j, hash)
+		isNew, err := s.adopt(j, hash, reach)
 		if isNew {
 			added++
 		}
@@ -41,7 +43,7 @@ func (s *Store) Adopt(j *journal.Journal) (added int, err error) {
 	return added, nil
 }
 
-func (s *Store) adopt(j *journal.Journal, hash [20]byte) (isNew bool, err error) {
+func (s *Store) adopt(j *journal.Journal, hash [20]byte, reach func(dir string) bool) (isNew bool, err error) {
 	unlock, err := j.Lock(hash)
 	if err != nil {
 		return false, err
@@ -50,6 +52,9 @@ func (s *Store) adopt(j *journal.Journal, hash [20]byte) (isNew bool, err error)
 	rec, err := j.Load(hash)
 	if err != nil {
 		return false, err
+	}
+	if !reach(rec.Dir) {
+		return false, nil
 	}
 	all, err := s.Torrents()
 	if err != nil {
@@ -66,7 +71,7 @@ func (s *Store) adopt(j *journal.Journal, hash [20]byte) (isNew bool, err error)
 		}
 	}
 	if len(rec.Info) > 0 {
-		if err := s.SaveMetadata(ID(hash), rec.Info, nil); err != nil {
+		if err := s.SaveMetadata(ID(hash), rec.Info, rec.Layers); err != nil {
 			return isNew, err
 		}
 	}

@@ -25,6 +25,25 @@ func oldState(t *testing.T) (dir string, j *journal.Journal, hashes [][20]byte) 
 	return dir, j, hashes
 }
 
+func anywhere(string) bool { return true }
+
+// What lies where a daemon cannot go stays a get's.
+func TestAdoptWithinReach(t *testing.T) {
+	dir, j, hashes := oldState(t)
+	s := opened(t, dir, newBox(t))
+	rec, err := j.Load(hashes[0])
+	require.NoError(t, err)
+	rec.Dir = filepath.Join(rec.Dir, "elsewhere")
+	require.NoError(t, j.Save(rec))
+	added, err := s.Adopt(j, func(dir string) bool { return dir != rec.Dir })
+	require.NoError(t, err)
+	require.Equal(t, 1, added)
+	left, err := j.Hashes()
+	require.NoError(t, err)
+	require.Equal(t, hashes[:1], left)
+	require.NoError(t, s.Close())
+}
+
 func TestAdopt(t *testing.T) {
 	dir, j, hashes := oldState(t)
 	old := map[ID]journal.Record{}
@@ -36,7 +55,7 @@ func TestAdopt(t *testing.T) {
 	box := newBox(t)
 	s := opened(t, dir, box)
 	require.NoError(t, s.Put(sample(5)))
-	added, err := s.Adopt(j)
+	added, err := s.Adopt(j, anywhere)
 	require.NoError(t, err)
 	require.Equal(t, 2, added)
 	require.NoError(t, s.Close())
@@ -70,7 +89,7 @@ func TestAdopt(t *testing.T) {
 func TestAdoptAgain(t *testing.T) {
 	dir, j, _ := oldState(t)
 	s := opened(t, dir, newBox(t))
-	_, err := s.Adopt(j)
+	_, err := s.Adopt(j, anywhere)
 	require.NoError(t, err)
 	all, err := s.Torrents()
 	require.NoError(t, err)
@@ -79,7 +98,7 @@ func TestAdoptAgain(t *testing.T) {
 	for _, h := range [][20]byte{all[0].V1, all[1].V1} {
 		require.NoError(t, j.Save(journal.Record{InfoHash: h, Dir: abs("other")}))
 	}
-	added, err := s.Adopt(j)
+	added, err := s.Adopt(j, anywhere)
 	require.NoError(t, err)
 	require.Zero(t, added)
 	again, err := s.Torrents()
@@ -95,7 +114,7 @@ func TestAdoptLeavesWhatItCannotTake(t *testing.T) {
 	bad := filepath.Join(dir, "torrents", string(bytes.Repeat([]byte("ab"), 20))+".json")
 	require.NoError(t, os.WriteFile(bad, []byte("{"), 0o600))
 	s := opened(t, dir, newBox(t))
-	added, err := s.Adopt(j)
+	added, err := s.Adopt(j, anywhere)
 	require.ErrorIs(t, err, journal.ErrDamaged)
 	require.Equal(t, 1, added)
 	left, err := j.Hashes()

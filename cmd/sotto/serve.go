@@ -34,7 +34,7 @@ func (a *app) doUp(ctx context.Context, j *upJob, h hands) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	if err := adopt(st, j.State, log); err != nil {
+	if err := adopt(st, j, log); err != nil {
 		return err
 	}
 	lib, board, err := openLibrary(st, j, h, log)
@@ -57,10 +57,10 @@ func (a *app) doUp(ctx context.Context, j *upJob, h hands) (err error) {
 	running, halt := context.WithCancel(context.WithoutCancel(ctx))
 	defer halt()
 	ended := make(chan error, 1)
-	go func() {
+	wg.Go(func() {
 		ended <- lib.Run(running)
 		stop()
-	}()
+	})
 	for _, t := range h.transports {
 		r := router{app: a, transport: t, library: lib, board: board}
 		wg.Go(func() { r.watch(ctx) })
@@ -71,16 +71,19 @@ func (a *app) doUp(ctx context.Context, j *upJob, h hands) (err error) {
 	return errors.Join(err, <-ended)
 }
 
-// adopt takes over what get has left. What cannot be taken over stays where it
-// is.
-func adopt(st *store.Store, state string, log *slog.Logger) error {
-	records, err := journal.Open(state)
+// adopt takes over what get has left in the daemon's folders. What cannot be
+// taken over stays where it is.
+func adopt(st *store.Store, j *upJob, log *slog.Logger) error {
+	records, err := journal.Open(j.State)
 	if err != nil {
 		return err
 	}
-	n, err := st.Adopt(records)
+	n, err := st.Adopt(records, func(dir string) bool {
+		return slices.ContainsFunc(j.Lands.Folders, func(f string) bool { return within(f, dir) })
+	})
 	if err != nil {
-		log.Warn("a download that get has left cannot be taken over", "error", err)
+		log.Warn("a download that get has left cannot be taken over")
+		log.Debug("taking over failed", "error", err)
 	}
 	if n > 0 {
 		log.Info("took over downloads that get has left", "count", n)
