@@ -78,16 +78,8 @@ const (
 	wordAlive = "alive"
 )
 
-// up runs the daemon. That it was asked to end is how it ends.
+// up runs the daemon. Once it runs, that it was asked to end is how it ends.
 func (a *app) up(ctx context.Context, passphrase bool) error {
-	err := a.runDaemon(ctx, passphrase)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
-}
-
-func (a *app) runDaemon(ctx context.Context, passphrase bool) error {
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -107,7 +99,11 @@ func (a *app) runDaemon(ctx context.Context, passphrase bool) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { d.supervisor.tell("STOPPING=1") })()
-	return a.employ(ctx, cfg, &d.post)
+	err = a.employ(ctx, cfg, &d.post)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 // takeState makes the state folder, sets it to its path without links, and

@@ -17,8 +17,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"sotto/anon/folder"
+	"sotto/anon/vault"
 	"sotto/client/api/caller"
 	"sotto/client/health"
+	"sotto/client/store"
 )
 
 // daemonUnder prepares a daemon without a router.
@@ -307,5 +310,60 @@ func TestRoom(t *testing.T) {
 		1 << 20: {Peers: mostPeers, Onions: mostOnions},
 	} {
 		require.Equal(t, want, roomFor(files), files)
+	}
+}
+
+// A router that is started after the daemon is found, without a restart.
+func TestUpFindsARouterThatComesLater(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	at := free.Addr().String()
+	require.NoError(t, free.Close())
+	dir := t.TempDir()
+	cmd := daemonUnder(t, dir)
+	cmd.Env = append(os.Environ(), "SOTTO_I2P_SAM="+at)
+	d := startUp(t, dir, cmd)
+	require.Equal(t, "away", d.saw(t, "router").Phase)
+	router, err := net.Listen("tcp", at)
+	require.NoError(t, err)
+	defer router.Close()
+	go func() {
+		for {
+			c, err := router.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				if _, err := bufio.NewReader(c).ReadString('\n'); err == nil {
+					fmt.Fprint(c, "HELLO REPLY RESULT=OK VERSION=3.3\n")
+				}
+				c.Read(make([]byte, 1)) // until the daemon has enough
+			}()
+		}
+	}()
+	require.Equal(t, "ready", d.await(t, "router").Phase)
+	require.Zero(t, d.end(t, syscall.SIGTERM), d.said)
+}
+
+// Each way in which the state cannot be opened has a code and all three parts of
+// a message.
+func TestStateErrorsAreExplained(t *testing.T) {
+	for err, code := range map[error]int{
+		errDaemonRuns: exitOtherInstance, store.ErrRunning: exitOtherInstance,
+		vault.ErrPassphrase: exitPassphrase, vault.ErrKind: exitPassphrase, vault.ErrEmpty: exitPassphrase,
+		errNobodyToAsk: exitPassphrase, errTwice: exitPassphrase,
+		vault.ErrDamaged: exitOther, vault.ErrVersion: exitOther,
+		store.ErrDamaged: exitOther, store.ErrVersion: exitOther, store.ErrVault: exitOther,
+		folder.ErrExposed: exitNotPermitted, errKeysInside: exitUsage, errLongPath: exitUsage,
+		errShortLives: exitOther, errForeignCall: exitOther,
+	} {
+		m := explain(fmt.Errorf("open: %w", err))
+		require.Equal(t, code, m.Code, err)
+		for _, part := range []string{m.What, m.Privacy, m.Do} {
+			require.NotEmpty(t, part, err)
+		}
+		require.Regexp(t, `^[A-Z].*\.$`, m.Privacy, err)
+		require.Regexp(t, `^[A-Z].*\.$`, m.Do, err)
 	}
 }
