@@ -1,6 +1,7 @@
 package library_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -102,4 +103,26 @@ func testMoveBeforeTheFilesAreKnown(t *testing.T) {
 	l.until(id, "done", seeding)
 	s.requireIn(t, to)
 	require.True(t, nothingBelow(b.folder))
+}
+
+// What a torrent brings into the watch folder is neither added nor renamed.
+func TestTorrentsAddNoTorrents(t *testing.T) { synctest.Test(t, testTorrentsAddNoTorrents) }
+
+func testTorrentsAddNoTorrents(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s, more := b.serve("album", 100_000), b.serve("more", 1000)
+	watch := filepath.Join(b.folder, "album")
+	require.NoError(t, os.Mkdir(watch, 0o700))
+	b.change = watching(watch)
+	l := b.start()
+	id := l.add(s.link)
+	l.until(id, "done", seeding)
+	require.NoError(t, l.Rename(t.Context(), id, "album/c", "c.torrent"))
+	at := filepath.Join(watch, "c.torrent")
+	l.until(id, "renamed", func(t rpc.Torrent) bool { return seeding(t) && t.Files[1].Path == "album/c.torrent" })
+	time.Sleep(5 * time.Minute)
+	require.FileExists(t, at)
+	require.Equal(t, rpc.NoFault, l.get(id).Fault)
+	require.NoError(t, os.WriteFile(filepath.Join(watch, "more.torrent"), more.link.Torrent(), 0o600))
+	require.Eventually(t, func() bool { return len(l.all()) == 2 }, patience, poll, "the user's are taken")
 }

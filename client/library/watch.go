@@ -17,9 +17,10 @@ const (
 
 // scan returns a worker that looks into the watch folder. It polls: nothing is
 // lost when the folder is on a network or comes late, and nobody has to watch
-// the watcher. A file is read when it has not grown since the last look.
+// the watcher. A file is read when it has not grown since the last look. One that
+// a torrent has brought is that torrent's: strangers add nothing.
 func (o *owner) scan() func() report {
-	dir, seen := o.opts.Watch, o.seen
+	dir, seen := filepath.Clean(o.opts.Watch), o.seen
 	return func() report {
 		r := found{seen: make(map[string]int64)}
 		list, err := os.ReadDir(dir)
@@ -30,7 +31,8 @@ func (o *owner) scan() func() report {
 			name := e.Name()
 			info, err := e.Info()
 			if err != nil || !info.Mode().IsRegular() || len(r.links) >= maxFound ||
-				!strings.HasSuffix(name, ".torrent") && !strings.HasSuffix(name, ".magnet") {
+				!strings.HasSuffix(name, ".torrent") && !strings.HasSuffix(name, ".magnet") ||
+				len(o.claims.others(nil, dir, name)) > 0 {
 				continue
 			}
 			at := filepath.Join(dir, name)
