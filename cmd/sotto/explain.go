@@ -94,6 +94,8 @@ var rules = []rule{
 	{errDaemonRuns, exitOtherInstance, "Nothing was started.", "Use the one that runs, or stop it first. A second one needs a state_dir of its own."},
 	{store.ErrRunning, exitOtherInstance, "Nothing was started.", "Use the one that runs, or stop it first. A second one needs a state_dir of its own."},
 	{errKeysInside, exitUsage, "Nothing was started: a flaw in the engine could have read the keys of your state.", "Name folders that do not contain state_dir."},
+	{errPassphraseInside, exitUsage, "Nothing was started: a flaw in the engine could have read what opens your state.", "Name folders that do not contain vault.passphrase_file."},
+	{errSettingsInside, exitUsage, "Nothing was started: a flaw in the engine could have chosen a router that sees everything you do.", "Name folders that do not contain the configuration file, or move that one."},
 	{errNobodyToAsk, exitPassphrase, "What is sealed stays sealed.", "Start it in a terminal, or set vault.passphrase_file, or give systemd the credential " + credentialName + "."},
 	{errTwice, exitPassphrase, "Nothing was made.", "Run it again."},
 	{vault.ErrPassphrase, exitPassphrase, "What is sealed stays sealed.", "Try another one. Nobody can open it without: without a backup of the passphrase, only a new state_dir helps."},

@@ -36,11 +36,18 @@ type ground struct {
 	seen []fs.FileInfo // at the last look, nil for what was not there
 }
 
-// errKeysInside: the engine would get the keys of the state.
-var errKeysInside = errors.New("the state folder lies in a folder that the daemon would open to its engine")
+var (
+	// errKeysInside, errPassphraseInside: the engine would get the keys of the
+	// state.
+	errKeysInside       = errors.New("the state folder lies in a folder that the daemon would open to its engine")
+	errPassphraseInside = errors.New("the passphrase file lies in a folder that the daemon would open to its engine")
+	// errSettingsInside: the engine could change what the next start believes.
+	errSettingsInside = errors.New("the configuration file lies in a folder that the daemon would let its engine write to")
+)
 
-// newGround makes the folder for downloads if it can.
-func newGround(cfg config.Config) (ground, error) {
+// newGround makes the folder for downloads if it can. settings is the path of
+// the configuration file.
+func newGround(cfg config.Config, settings string) (ground, error) {
 	g := ground{
 		download: cfg.DownloadDir, folders: cfg.Daemon.Folders, shares: cfg.Daemon.ShareDirs,
 		watch: cfg.Daemon.WatchDir, state: cfg.StateDir,
@@ -58,11 +65,27 @@ func newGround(cfg config.Config) (ground, error) {
 		if err == nil && !info.IsDir() {
 			return g, &usageError{fmt.Errorf("%s is not a folder", path)}
 		}
-		if real, err := realPath(path); err == nil && within(real, g.state) {
+		switch real, err := realPath(path); {
+		case err != nil:
+		case within(real, g.state):
 			return g, fmt.Errorf("%w: %s", errKeysInside, path)
+		case holds(real, cfg.Vault.PassphraseFile):
+			return g, fmt.Errorf("%w: %s", errPassphraseInside, path)
+		case !slices.Contains(g.shares, path) && holds(real, settings):
+			return g, fmt.Errorf("%w: %s", errSettingsInside, path)
 		}
 	}
 	return g, nil
+}
+
+// holds reports whether a file lies in a folder, which is free of links. One
+// that is not there, or "", does not.
+func holds(folder, file string) bool {
+	if file == "" {
+		return false
+	}
+	real, err := realPath(file)
+	return err == nil && within(folder, real)
 }
 
 func (g *ground) all() []string {

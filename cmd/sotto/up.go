@@ -167,7 +167,7 @@ func (d *daemon) prepare(ctx context.Context, socket string, passphrase bool) er
 	if _, err := journal.Open(j.State); err != nil { // makes its folder
 		return err
 	}
-	if d.ground, err = newGround(d.cfg); err != nil {
+	if d.ground, err = newGround(d.cfg, d.app.configFile()); err != nil {
 		return err
 	}
 	for _, dir := range d.ground.writable() {
