@@ -29,12 +29,12 @@ func (a *app) ask(ctx context.Context, prompt string) (anon.Secret, error) {
 	silent := *was
 	silent.Lflag &^= unix.ECHO
 	silent.Lflag |= unix.ICANON | unix.ISIG
-	fmt.Fprint(a.err, prompt)
 	if err := unix.IoctlSetTermios(tty, setTermios, &silent); err != nil {
 		return anon.Secret{}, fmt.Errorf("ask for the passphrase: %w", err)
 	}
 	defer fmt.Fprintln(a.err)
 	defer unix.IoctlSetTermios(tty, setTermios, was)
+	fmt.Fprint(a.err, prompt) // not before: whoever is asked may be quick
 	line, err := readLine(ctx, tty)
 	defer clear(line)
 	if err != nil {
