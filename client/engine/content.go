@@ -139,6 +139,9 @@ func (o *owner) verify() {
 	c := o.content
 	o.work("check", func() {
 		err := o.check(o.ctx, c)
+		if err == nil && o.opts.Room != nil && !o.opts.ReadOnly {
+			err = c.data.Allocate(o.opts.Room)
+		}
 		select {
 		case o.checked <- err:
 		case <-o.ctx.Done():

@@ -75,6 +75,10 @@ type Options struct {
 	// Base is the torrent's file or folder itself, whatever its name, and all
 	// that is opened of the disk. Only with ReadOnly, and in place of Dir.
 	Base string
+	// Room, when not nil, has the room of all chosen files taken before the first
+	// piece is fetched, where the system can do that. It is asked before with the
+	// bytes that this needs; its error ends the torrent. Called once, by a worker.
+	Room func(need int64) error
 	// ReadOnly serves what is in Dir, downloads nothing and never writes.
 	// Data of chosen files that is not complete ends the torrent with
 	// ErrIncomplete.

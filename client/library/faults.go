@@ -38,6 +38,8 @@ func sort(err error) (health.Name, string) {
 		name = health.TooManyFiles
 	case errors.Is(err, anon.ErrUnavailable), errors.Is(err, anon.ErrUnreachable):
 		name = health.RouterAway
+	case errors.Is(err, errNoRoom):
+		name = health.DiskLow
 	case engine.IsFull(err):
 		name = health.DiskFull
 	case errors.Is(err, errFolderGone):

@@ -97,6 +97,10 @@ func (o *owner) engineOptions(t *torrent, raw, layers []byte) engine.Options {
 			return chosen.priorities(len(all)), nil
 		},
 	}
+	if o.opts.Preallocate {
+		dir := t.dir()
+		e.Room = func(need int64) error { return o.room(dir, need) }
+	}
 	if raw == nil {
 		dir := t.dir()
 		e.Paths = func(files []metainfo.File) ([]string, error) {

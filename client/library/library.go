@@ -61,6 +61,9 @@ type Options struct {
 	// Reserve is how many bytes of a disk downloads leave free; 0 means
 	// DefaultReserve.
 	Reserve int64
+	// Preallocate has the room of a download taken when it begins, if that leaves
+	// Reserve free, instead of as it grows. Not all file systems can.
+	Preallocate bool
 	// Budget bounds the memory that strangers can fill; nil means one of the
 	// default size.
 	Budget *engine.Budget

@@ -217,7 +217,7 @@ func (o *owner) well(t *torrent) {
 	for _, n := range []health.Name{
 		health.DiskFull, health.FolderMissing, health.FolderReadOnly, health.FilesMissing,
 		health.DiskFault, health.InternalFault, health.TooManyFiles, health.Refused, health.InTheWay, health.Incident,
-		health.ShareRefused, health.ShareChanged,
+		health.ShareRefused, health.ShareChanged, health.DiskLow,
 	} {
 		o.opts.Board.Set(time.Now(), n, t.subject(), false)
 	}

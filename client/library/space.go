@@ -1,6 +1,7 @@
 package library
 
 import (
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -51,6 +52,20 @@ func (o *owner) guardSpace(now time.Time) {
 }
 
 var lowFault = fault{rpc.LocalFault, "the disk is nearly full, so the download is paused; it goes on when there is room"}
+
+// room reports whether a download may take so many bytes at once. It reads nothing
+// of the owner's that changes.
+func (o *owner) room(dir string, need int64) error {
+	free, _, err := o.space(dir)
+	if err == nil && free-need < o.opts.Reserve {
+		return errNoRoom
+	}
+	return nil // whoever writes there finds out
+}
+
+// errNoRoom: the disk has too little room for a download that is to take its own
+// beforehand.
+var errNoRoom = errors.New("too little room on the disk for all of it")
 
 // space asks about a folder, or the nearest one above it that is there.
 func (o *owner) space(dir string) (free, total int64, err error) {

@@ -101,7 +101,7 @@ func openLibrary(st *store.Store, j *upJob, h hands, log *slog.Logger) (*library
 	lib, err := library.Open(library.Options{
 		Transports: h.transports, Shared: []anon.Network{anon.I2P}, Store: st,
 		Label: j.label, Streams: j.Room.Peers,
-		Folder: j.Lands.Download, Watch: j.Lands.Watch, Reserve: j.Reserve,
+		Folder: j.Lands.Download, Watch: j.Lands.Watch, Reserve: j.Reserve, Preallocate: j.Allocate,
 		Board: board, Log: log,
 	})
 	return lib, board, err

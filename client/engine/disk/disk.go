@@ -67,6 +67,8 @@ type Data struct {
 
 	// writeAt is (*os.File).WriteAt; tests put a full disk in its place.
 	writeAt func(f *os.File, p []byte, off int64) (int, error)
+	// allocate is this package's; tests put a full disk in its place.
+	allocate func(f *os.File, n int64) error
 
 	// names is held for reading while a file is used under its name, and for
 	// writing while names change.
@@ -135,7 +137,7 @@ func Open(o Options) (*Data, error) {
 	}
 	d := &Data{
 		opts: o, checked: make(chan struct{}), done: make(chan struct{}),
-		writeAt: (*os.File).WriteAt,
+		writeAt: (*os.File).WriteAt, allocate: allocate,
 	}
 	for i, f := range o.Files {
 		if f.Length < 0 || f.Offset < d.total || f.Length > math.MaxInt64-f.Offset {
