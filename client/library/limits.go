@@ -103,12 +103,14 @@ func (o *owner) schedule(now time.Time) {
 }
 
 // within reports whether the hours of the alternative limits are now. Hours that
-// pass midnight belong to the day they begin on.
+// pass midnight belong to the day they begin on; those that end when they begin
+// are a whole day, as Transmission has it. The hours are the wall clock's, so that
+// a day on which it is put forward or back has fewer or more of them.
 func within(a rpc.AltSpeed, now time.Time) bool {
 	at := time.Duration(now.Hour())*time.Hour + time.Duration(now.Minute())*time.Minute + time.Duration(now.Second())*time.Second
 	on := func(d time.Weekday) bool { return a.Days>>d&1 == 1 }
 	today, yesterday := now.Weekday(), (now.Weekday()+6)%7
-	if a.Begin <= a.End {
+	if a.Begin < a.End {
 		return on(today) && at >= a.Begin && at < a.End
 	}
 	return on(today) && at >= a.Begin || on(yesterday) && at < a.End

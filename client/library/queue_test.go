@@ -32,6 +32,11 @@ func TestHoursOfTheAlternativeLimits(t *testing.T) {
 	at := func(h, m int) time.Time { return friday.Add(time.Duration(h)*time.Hour + time.Duration(m)*time.Minute) }
 	day := rpc.AltSpeed{Begin: 9 * time.Hour, End: 17 * time.Hour, Days: 1 << 5}
 	night := rpc.AltSpeed{Begin: 22 * time.Hour, End: 6 * time.Hour, Days: 1 << 5}
+	whole := rpc.AltSpeed{Begin: 9 * time.Hour, End: 9 * time.Hour, Days: 1 << 5}
+	spring := rpc.AltSpeed{Begin: 2 * time.Hour, End: 4 * time.Hour, Days: 1}
+	zone, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	berlin := func(month time.Month, day, h, m int) time.Time { return time.Date(2026, month, day, h, m, 0, 0, zone) }
 	for _, tc := range []struct {
 		a    rpc.AltSpeed
 		at   time.Time
@@ -42,6 +47,10 @@ func TestHoursOfTheAlternativeLimits(t *testing.T) {
 		{night, at(21, 59), false}, {night, at(22, 0), true}, {night, at(29, 59), true}, {night, at(30, 0), false},
 		{night, at(5, 0), false}, // the night of Thursday
 		{night, at(46, 0), false},
+		{whole, at(8, 59), false}, {whole, at(9, 0), true}, {whole, at(32, 59), true}, {whole, at(33, 0), false},
+		{spring, berlin(3, 29, 1, 59), false}, {spring, berlin(3, 29, 3, 0), true}, // there is no hour from 2 to 3
+		{spring, berlin(3, 29, 3, 59), true}, {spring, berlin(3, 29, 4, 0), false},
+		{spring, berlin(10, 25, 2, 30), true}, {spring, berlin(10, 25, 2, 30).Add(time.Hour), true}, // there are two
 	} {
 		require.Equal(t, tc.want, within(tc.a, tc.at), "%v at %v", tc.a, tc.at)
 	}
