@@ -2,8 +2,6 @@ package conform
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -18,7 +16,6 @@ import (
 	"sotto/anon"
 	"sotto/testnet/tornet"
 	"sotto/transport/tor"
-	"sotto/transport/tor/socks"
 )
 
 // A private onion gives a page to a tor that has the client's key and is not
@@ -92,49 +89,28 @@ func client(t *testing.T, lab *tornet.Network, keys ...string) *tornet.Client {
 	return c
 }
 
-// page fetches the page, and asks again while the client is starting.
-func page(t *testing.T, c *tornet.Client, a anon.Addr) (body string) {
+// page fetches the page.
+func page(t *testing.T, c *tornet.Client, a anon.Addr) string {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		conn, err := c.Dial(within(t), a.Host(), a.Port())
-		if err != nil {
-			t.Log(err)
-			return false
-		}
-		defer conn.Close()
-		conn.SetDeadline(time.Now().Add(time.Minute))
-		io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Log(err)
-			return false
-		}
-		raw, err := io.ReadAll(resp.Body)
-		body = string(raw)
-		return err == nil && body != ""
-	}, patience, time.Second, "%s", c.Said())
-	return body
+	conn, err := c.Reach(within(t), a.Host(), a.Port())
+	require.NoError(t, err)
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Minute))
+	_, err = io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	raw, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(raw)
 }
 
-// refusal is what tor says to somebody without the right key, once it is up.
-func refusal(t *testing.T, c *tornet.Client, a anon.Addr) (err error) {
+// refusal is what tor says to somebody without the right key.
+func refusal(t *testing.T, c *tornet.Client, a anon.Addr) error {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		conn, dialErr := c.Dial(ctx, a.Host(), a.Port())
-		if dialErr == nil {
-			conn.Close()
-			t.Error("a stranger came in")
-			return true
-		}
-		var refused *socks.Error
-		if !errors.As(dialErr, &refused) || refused.Fleeting() {
-			t.Log(dialErr)
-			return false
-		}
-		err = dialErr
-		return true
-	}, patience, time.Second, "%s", c.Said())
+	conn, err := c.Reach(within(t), a.Host(), a.Port())
+	if err == nil {
+		conn.Close()
+	}
 	return err
 }

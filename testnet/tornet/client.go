@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"sotto/testnet/daemon"
 	"sotto/transport/tor/socks"
@@ -61,9 +62,8 @@ func (n *Network) Client(dir string, keys ...string) (*Client, error) {
 	return c, nil
 }
 
-// Dial asks once for a stream to an onion, over circuits of its own. The error
-// is a *socks.Error when tor was asked; others come while it starts.
-func (c *Client) Dial(ctx context.Context, host string, port uint16) (net.Conn, error) {
+// dial asks once for a stream to an onion, over circuits of its own.
+func (c *Client) dial(ctx context.Context, host string, port uint16) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", c.Socks)
 	if err != nil {
 		return nil, fmt.Errorf("dial tor client: %w", err)
@@ -75,8 +75,25 @@ func (c *Client) Dial(ctx context.Context, host string, port uint16) (net.Conn, 
 	return conn, nil
 }
 
-// Said returns the end of the client's log, for messages.
-func (c *Client) Said() string { return daemon.Tail(c.log, 12) }
+// Reach asks for a stream to an onion until it has it, tor refuses it for good with a
+// *socks.Error, or ctx ends: a client is a while on its way into the network,
+// and a descriptor on its way to the client.
+func (c *Client) Reach(ctx context.Context, host string, port uint16) (net.Conn, error) {
+	for {
+		conn, err := c.dial(ctx, host, port)
+		var refused *socks.Error
+		if err == nil || errors.As(err, &refused) && !refused.Fleeting() {
+			return conn, err
+		}
+		select {
+		case <-time.After(reachPause):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w; the client's log ends:\n%s", ctx.Err(), err, daemon.Tail(c.log, 12))
+		}
+	}
+}
+
+const reachPause = 300 * time.Millisecond
 
 // Close ends the client and returns when it is gone.
 func (c *Client) Close() { c.process.Stop(stopGrace) }

@@ -32,7 +32,8 @@ const maxClients = 16
 // Listener is a net.Listener at a private onion. Its connections have the same
 // two ends as an Endpoint's, and were asked for the same proof that tor made them.
 type Listener struct {
-	e *endpoint
+	e     *endpoint
+	begin func() // asks for tor and the onion; the first call counts
 
 	mu    sync.Mutex
 	late  chan struct{} // closed when the deadline is over
@@ -41,9 +42,10 @@ type Listener struct {
 
 var _ net.Listener = (*Listener)(nil)
 
-// Listen makes an onion that is there whenever tor is, and returns before it is:
-// Published waits for that. An old tor, which may not host, or one that cannot
-// be reached, leaves the Listener waiting for a better one.
+// Listen makes the socket of an onion and returns. Tor is started or joined
+// with the first Accept or Published, and from then on the onion is there
+// whenever tor is. An old tor, which may not host, or one that cannot be
+// reached, leaves the Listener waiting for a better one.
 func (t *Transport) Listen(p Private) (*Listener, error) {
 	l, err := t.listen(p)
 	if err != nil {
@@ -88,12 +90,17 @@ func (t *Transport) listenFor(p Private, allow []string) (*Listener, error) {
 		e.Close()
 		return nil, fmt.Errorf("%w: make the socket for inbound streams: %w", anon.ErrUnavailable, err)
 	}
-	e.start(e.acceptAll)
-	e.start(func() {
-		t.acquire(e.ctx) // starts tor; what comes of it is keep's to follow
-		e.keep(nil)
+	l := &Listener{e: e, late: make(chan struct{})}
+	l.begin = sync.OnceFunc(l.host)
+	return l, nil
+}
+
+func (l *Listener) host() {
+	l.e.start(l.e.acceptAll)
+	l.e.start(func() {
+		l.e.t.acquire(l.e.ctx) // what comes of it is keep's to follow
+		l.e.keep(nil)
 	})
-	return &Listener{e: e, late: make(chan struct{})}, nil
 }
 
 // prepare makes the folder for sockets before tor is started or joined.
@@ -109,6 +116,7 @@ func (t *Transport) prepare() error {
 // find the onion. It says nothing about later: tor publishes anew by itself.
 // Errors are anon.ErrUnavailable with ctx's, and net.ErrClosed.
 func (l *Listener) Published(ctx context.Context) error {
+	l.begin()
 	tick := time.NewTicker(phasePoll)
 	defer tick.Stop()
 	for {
@@ -129,6 +137,7 @@ func (l *Listener) Published(ctx context.Context) error {
 // Accept waits for an inbound stream. Tor does not say who dialled: somebody
 // who has a client's key.
 func (l *Listener) Accept() (net.Conn, error) {
+	l.begin()
 	l.mu.Lock()
 	late := l.late
 	l.mu.Unlock()

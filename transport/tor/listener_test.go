@@ -146,8 +146,11 @@ func TestAnOldTorHostsNoPrivateOnion(t *testing.T) {
 	tr, err := New(cfg)
 	require.NoError(t, err)
 	defer tr.Close()
-	_, err = tr.Listen(private(t))
+	l, err := tr.Listen(private(t))
 	require.NoError(t, err)
+	ended := make(chan struct{})
+	go func() { defer close(ended); l.Accept() }()
+	defer func() { l.Close(); <-ended }()
 	require.Eventually(t, func() bool { return strings.Contains(said.String(), "not hosted") }, patience, time.Millisecond)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -204,6 +207,7 @@ func TestAcceptHasADeadline(t *testing.T) {
 		}
 		waiting <- err
 	}
+	require.NoError(t, l.Published(within(t)))
 	go accept()
 	require.NoError(t, l.SetDeadline(time.Unix(1, 0)))
 	require.ErrorIs(t, <-waiting, os.ErrDeadlineExceeded, "who waits is woken")

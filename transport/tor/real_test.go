@@ -202,6 +202,9 @@ func TestTorTakesOurKey(t *testing.T) {
 	key, addr := NewOnionKey(80)
 	l, err := tr.Listen(Private{Key: key, Addr: addr, Clients: []anon.Secret{NewClientKey(), NewClientKey()}})
 	require.NoError(t, err)
+	require.Zero(t, tr.RouterPID(), "nobody has asked for anything yet")
+	ended := make(chan error, 1)
+	go func() { _, err := l.Accept(); ended <- err }()
 	id := strings.TrimSuffix(addr.Host(), ".onion")
 	require.Eventually(t, func() bool { return strings.Contains(onions(t, tr), id) }, patience, 50*time.Millisecond)
 	pid := tr.RouterPID()
@@ -211,6 +214,7 @@ func TestTorTakesOurKey(t *testing.T) {
 		return now != 0 && now != pid && strings.Contains(onions(t, tr), id)
 	}, patience, 50*time.Millisecond)
 	require.NoError(t, l.Close())
+	require.ErrorIs(t, <-ended, net.ErrClosed)
 	require.NotContains(t, onions(t, tr), id)
 }
 
