@@ -51,6 +51,8 @@ type post struct {
 	// offer is what it may have of the broker, beside the networks.
 	offer broker.Options
 	lives lives
+	// opened may add to the offer what needs the networks; nil adds nothing.
+	opened func(*networks) error
 	// prepare brings job and scope up to date before each engine; nil leaves them.
 	prepare func()
 	// changed reports that an engine should start anew, since what it may touch
@@ -86,6 +88,11 @@ func (a *app) employ(ctx context.Context, cfg config.Config, p *post) error {
 	ns, err := a.open(cfg, a.logger())
 	if err != nil {
 		return err
+	}
+	if p.opened != nil {
+		if err := p.opened(ns); err != nil {
+			return errors.Join(err, ns.close())
+		}
 	}
 	a.reach = reach(cfg, ns.networks())
 	j := p.job

@@ -104,6 +104,7 @@ var rules = []rule{
 	{folder.ErrExposed, exitNotPermitted, "It was not used: others on this computer may know it.", "Run chmod 600 on it, and change what it holds if somebody may have read it."},
 	{vault.ErrVersion, exitOther, "It was left as it is.", "Update sotto, or use another state_dir."},
 	{store.ErrVersion, exitOther, "It was left as it is.", "Update sotto, or use another state_dir."},
+	{errRemoteRecord, exitOther, "Nothing was started, and nobody can come in over Tor.", "Run sotto remote disable, and enable it again: the onion will have another address."},
 	{vault.ErrDamaged, exitOther, "It was left as it is; nothing was sent.", "Restore the state folder from a backup, or set it aside and begin with a new one; downloads themselves are not touched."},
 	{store.ErrVault, exitOther, "It was left as it is.", "Bring back the vault folder that belongs to it, from a backup; or set the library folder aside."},
 	{store.ErrDamaged, exitOther, "It was left as it is; nothing was sent.", "Restore the library folder from a backup, or set it aside and add the torrents again; downloads themselves are not touched."},

@@ -138,9 +138,12 @@ type daemon struct {
 	post       post
 	ground     ground
 	doors      []broker.Listener
+	remote     *remote // nil when it is not enabled
+	onion      onion
 }
 
 func (d *daemon) close() {
+	d.onion.close()
 	for _, l := range d.doors {
 		l.Close()
 	}
@@ -174,7 +177,7 @@ func (d *daemon) prepare(ctx context.Context, socket string, passphrase bool) er
 		d.app.warnOfKeys(dir, j.State)
 	}
 	d.post = post{job: &job{Up: j}, box: box, offer: j.Room.limits(), lives: lives{short: 10 * time.Second, most: 20}}
-	d.post.prepare, d.post.changed = d.look, d.ground.changed
+	d.post.opened, d.post.prepare, d.post.changed = d.openOnion, d.look, d.ground.changed
 	d.post.offer.Report = d.heard
 	return d.open(j, socket)
 }
@@ -186,6 +189,9 @@ func (d *daemon) unlock(ctx context.Context, passphrase bool) (*vault.Box, error
 		return nil, err
 	}
 	defer v.Close()
+	if d.remote, err = readRemote(d.cfg.StateDir, v); err != nil {
+		return nil, err
+	}
 	return v.Box("state")
 }
 
@@ -236,10 +242,36 @@ func (d *daemon) enter(j *upJob, l broker.Listener, e entrance, where string) {
 	d.app.say(jsonEvent{Event: "listening", Path: where}, "answers at "+where)
 }
 
+// openOnion adds the way in over Tor, if the user has enabled one.
+func (d *daemon) openOnion(ns *networks) error {
+	if d.remote == nil {
+		return nil
+	}
+	l, hosts, err := openRemote(*d.remote, ns)
+	if err != nil {
+		return err
+	}
+	if l == nil {
+		d.app.tell("remote_closed", "remote control is enabled, and Tor is not among the networks of this start: nobody reaches the daemon from elsewhere")
+		return nil
+	}
+	j := d.post.job.Up
+	token, err := apiToken(j.State)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	j.Token = token.Reveal()
+	d.doors, d.onion.Listener = append(d.doors, l), l
+	d.post.offer.Control = append(d.post.offer.Control, l)
+	j.Entrances = append(j.Entrances, entrance{Hosts: hosts})
+	return nil
+}
+
 // heard takes a word of the engine's.
 func (d *daemon) heard(word []byte) error {
 	switch string(word) {
 	case wordReady:
+		d.onion.await(d.app)
 		d.supervisor.tell("READY=1", "STATUS="+string(d.post.job.Up.Walls))
 	case wordAlive:
 		d.supervisor.tell("WATCHDOG=1")

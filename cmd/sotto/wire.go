@@ -61,6 +61,7 @@ func (a *app) wanted() ([]anon.Network, error) {
 type networks struct {
 	transports []transport.Transport
 	guards     []*guard.Guard
+	tor        *tor.Transport // for what no engine is given; nil when not wanted
 
 	stop context.CancelFunc // ends audit; nil before it runs
 	gone chan struct{}
@@ -99,6 +100,9 @@ func (a *app) open(cfg config.Config, log *slog.Logger) (*networks, error) {
 		t, err := newTransport(n, cfg, log)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("set up %s: %w", n, err), ns.close())
+		}
+		if direct, ok := t.(*tor.Transport); ok {
+			ns.tor = direct
 		}
 		g := guard.New(t, guard.Options{Log: log})
 		ns.transports, ns.guards = append(ns.transports, g), append(ns.guards, g)

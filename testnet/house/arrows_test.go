@@ -57,7 +57,7 @@ var arrows = []arrow{
 	{"client/discover", []string{"anon", "client/tracker"}, nil, "decides when to ask, not how"},
 	{"client", []string{"anon", "anon/profile", "transport", "client/..."}, nil, "composes its rooms, names no concrete transport"},
 	{"testnet/...", []string{"..."}, []string{"..."}, "the lab may use everything"},
-	{"cmd/...", []string{"..."}, []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8", "github.com/adrg/xdg", "golang.org/x/sys"}, "wires the parts"},
+	{"cmd/...", []string{"..."}, []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8", "github.com/adrg/xdg", "golang.org/x/sys", "rsc.io/qr"}, "wires the parts"},
 }
 
 type goPackage struct {
