@@ -13,6 +13,9 @@ import (
 // ellipsis when something was cut; max below 1 gives "". Its time does not
 // depend on what is cut off. It is not an escape for HTML or for shells.
 func Printable(s string, max int) string {
+	if len(s) <= max && plain(s) {
+		return s // as nearly all are, of which a list shows thousands
+	}
 	var b strings.Builder
 	for n := 0; s != "" && n < max; n++ {
 		r, size := utf8.DecodeRuneInString(s)
@@ -23,6 +26,16 @@ func Printable(s string, max int) string {
 		s = s[size:]
 	}
 	return b.String()
+}
+
+// plain: ASCII alone, and none of it to be changed.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func printableRune(r rune) rune {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,10 +77,11 @@ func (a *app) object(v any) error {
 
 // table prints rows in columns; the cells of a row end with tabs, but the last.
 func (a *app) table(head string, rows func(w *tabwriter.Writer)) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	out := bufio.NewWriter(a.out) // a tabwriter writes every cell by itself
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if head != "" {
 		fmt.Fprintln(w, head)
 	}
 	rows(w)
-	return w.Flush()
+	return errors.Join(w.Flush(), out.Flush())
 }
