@@ -320,7 +320,7 @@ func testLimitsHold(t *testing.T) {
 			return l.Configure(t.Context(), rpc.SettingsChange{AltDown: of(int64(50)), AltOn: of(true)})
 		},
 		"network": func(l *running, _ int64) error {
-			_, err := l.LimitNetwork(t.Context(), anon.Memory, of(int64(50)), nil)
+			_, err := l.LimitNetwork(t.Context(), anon.Memory, of(int64(50)), of(int64(1)))
 			return err
 		},
 		"group": func(l *running, id int64) error {

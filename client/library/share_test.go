@@ -292,6 +292,34 @@ func testShareRemoved(t *testing.T) {
 	require.NotEqual(t, got.Magnet, other.Magnet, "with its torrent the key was forgotten")
 }
 
+// Shares do not all come back at one moment when a library starts: whoever sees
+// their addresses appear would know them to be one user's.
+func TestSharesComeBackOneByOne(t *testing.T) { synctest.Test(t, testSharesComeBackOneByOne) }
+
+func testSharesComeBackOneByOne(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	l := b.start()
+	const many = 20
+	for i := range many {
+		dir, _, _ := sample(t, string(rune('a'+i)), 1000)
+		l.share(dir, rpc.Share{Stable: true})
+	}
+	l.stop()
+	var n *noted
+	b.change = func(o *library.Options) {
+		n = &noted{Transport: o.Transports[0]}
+		o.Transports = []transport.Transport{n}
+	}
+	l = b.start()
+	require.Eventually(t, func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return len(n.at) == many
+	}, patience, poll)
+	l.stop()
+	require.Greater(t, n.at[many-1].Sub(n.at[0]), 10*time.Second)
+}
+
 // deaf is a transport through which nobody can be dialled.
 type deaf struct {
 	transport.Transport
