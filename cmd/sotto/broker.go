@@ -14,8 +14,10 @@ import (
 	"sotto/anon/broker"
 	"sotto/anon/cage"
 	"sotto/anon/hold"
+	"sotto/anon/seal"
 	"sotto/anon/vault"
 	"sotto/client/config"
+	"sotto/transport"
 )
 
 // A command that reads what strangers wrote runs in two processes. This one,
@@ -48,6 +50,7 @@ type post struct {
 	job   *job
 	scope scope
 	box   *vault.Box // it gets a copy; nil for none
+	keys  *vault.Box // seals the keys of addresses, and stays here; nil for a job without
 	// offer is what it may have of the broker, beside the networks.
 	offer broker.Options
 	lives lives
@@ -100,7 +103,11 @@ func (a *app) employ(ctx context.Context, cfg config.Config, p *post) error {
 	j.Labels = make(map[anon.Network]string)
 	for _, t := range ns.transports {
 		h := hold.New(t, grace)
-		j.Labels[t.Network()], p.offer.Transports = anon.NewLabel(), append(p.offer.Transports, h)
+		var offered transport.Transport = h
+		if p.keys != nil {
+			offered = seal.New(h, p.keys)
+		}
+		j.Labels[t.Network()], p.offer.Transports = anon.NewLabel(), append(p.offer.Transports, offered)
 		defer h.Close()
 	}
 	err = a.engines(ctx, p)

@@ -152,7 +152,7 @@ func (d *daemon) close() {
 
 // prepare brings together what the engine is started with.
 func (d *daemon) prepare(ctx context.Context, socket string, passphrase bool) error {
-	box, err := d.unlock(ctx, passphrase)
+	box, keys, err := d.unlock(ctx, passphrase)
 	if err != nil {
 		return err
 	}
@@ -176,23 +176,28 @@ func (d *daemon) prepare(ctx context.Context, socket string, passphrase bool) er
 	for _, dir := range d.ground.writable() {
 		d.app.warnOfKeys(dir, j.State)
 	}
-	d.post = post{job: &job{Up: j}, box: box, offer: j.Room.limits(), lives: lives{short: 10 * time.Second, most: 20}}
+	d.post = post{job: &job{Up: j}, box: box, keys: keys, offer: j.Room.limits(), lives: lives{short: 10 * time.Second, most: 20}}
 	d.post.opened, d.post.prepare, d.post.changed = d.openOnion, d.look, d.ground.changed
 	d.post.offer.Report = d.heard
 	return d.open(j, socket)
 }
 
-// unlock opens the vault and keeps the state's box of it.
-func (d *daemon) unlock(ctx context.Context, passphrase bool) (*vault.Box, error) {
+// unlock opens the vault and keeps two boxes of it: the state's, for the engine, and
+// that of the keys of addresses, which the engine never gets.
+func (d *daemon) unlock(ctx context.Context, passphrase bool) (state, keys *vault.Box, err error) {
 	v, err := d.app.unlock(ctx, d.cfg, passphrase)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer v.Close()
 	if d.remote, err = readRemote(d.cfg.StateDir, v); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return v.Box("state")
+	if state, err = v.Box("state"); err != nil {
+		return nil, nil, err
+	}
+	keys, err = v.Box("keys")
+	return state, keys, err
 }
 
 // look gives the next engine the folders that are there now.
