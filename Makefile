@@ -75,6 +75,7 @@ torture:
 	$(GO) test -count=1 -timeout 60m -v -run 'TestKilledAtAnyInstant|TestFlippedBits' ./client/store -store.kills 1000 -store.flips 5000
 	$(GO) test -count=1 -timeout 60m -v -run TestLibraryKilledAtAnyInstant ./client/library -library.kills 1000
 	$(GO) test -count=1 -timeout 90m -v -run TestEngineKilledAtAnyInstant ./testnet/e2e -e2e.kills 1000
+	$(GO) test -count=1 -timeout 90m -v -run TestDaemonKilledAtAnyInstant ./testnet/e2e -e2e.upkills 200
 
 install-deps:
 	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent python3-transmissionrpc chromium strace gcc libc6-dev git
