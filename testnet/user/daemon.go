@@ -64,6 +64,7 @@ type Item struct {
 	Dir     string  `json:"download_dir"`
 	Peers   int     `json:"peers_connected"`
 	Missing int64   `json:"left_until_done"`
+	Magnet  string  `json:"magnet_link"`
 }
 
 // Add adds a magnet link and returns its torrent's id.
