@@ -31,7 +31,8 @@ type ground struct {
 	folders  []string
 	shares   []string
 	watch    string
-	state    string
+	// What must not lie in them.
+	state, passphrase, settings string
 
 	seen []fs.FileInfo // at the last look, nil for what was not there
 }
@@ -50,7 +51,8 @@ var (
 func newGround(cfg config.Config, settings string) (ground, error) {
 	g := ground{
 		download: cfg.DownloadDir, folders: cfg.Daemon.Folders, shares: cfg.Daemon.ShareDirs,
-		watch: cfg.Daemon.WatchDir, state: cfg.StateDir,
+		watch: cfg.Daemon.WatchDir,
+		state: cfg.StateDir, passphrase: cfg.Vault.PassphraseFile, settings: settings,
 	}
 	if g.download == "" {
 		// Not the download folder itself: the engine would have all that other
@@ -65,17 +67,37 @@ func newGround(cfg config.Config, settings string) (ground, error) {
 		if err == nil && !info.IsDir() {
 			return g, &usageError{fmt.Errorf("%s is not a folder", path)}
 		}
-		switch real, err := realPath(path); {
-		case err != nil:
-		case within(real, g.state):
-			return g, fmt.Errorf("%w: %s", errKeysInside, path)
-		case holds(real, cfg.Vault.PassphraseFile):
-			return g, fmt.Errorf("%w: %s", errPassphraseInside, path)
-		case !slices.Contains(g.shares, path) && holds(real, settings):
-			return g, fmt.Errorf("%w: %s", errSettingsInside, path)
+		if _, err := g.find(path); err != nil && !errors.Is(err, errNotThere) {
+			return g, err
 		}
 	}
 	return g, nil
+}
+
+// errNotThere: a folder that is configured is not there now.
+var errNotThere = errors.New("no such folder now")
+
+// find returns a configured folder's path without links, if the engine may have
+// it: what comes later is looked at like what is there at the start.
+func (g *ground) find(path string) (string, error) {
+	real, err := realPath(path)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%w: %w", errNotThere, err)
+	case within(real, g.state):
+		return "", fmt.Errorf("%w: %s", errKeysInside, path)
+	case holds(real, g.passphrase):
+		return "", fmt.Errorf("%w: %s", errPassphraseInside, path)
+	case g.writes(path) && holds(real, g.settings):
+		return "", fmt.Errorf("%w: %s", errSettingsInside, path)
+	}
+	return real, nil
+}
+
+// writes reports whether the engine may write to a configured folder; one may
+// also be named as a folder to share from.
+func (g *ground) writes(path string) bool {
+	return path == g.download || path == g.watch || slices.Contains(g.folders, path)
 }
 
 // holds reports whether a file lies in a folder, which is free of links. One
@@ -110,12 +132,12 @@ func (g *ground) writable() []string {
 func (g *ground) look() lands {
 	g.seen = g.stat()
 	l := lands{Download: filepath.Clean(g.download)}
-	if real, err := realPath(g.download); err == nil {
+	if real, err := g.find(g.download); err == nil {
 		l.Download = real
 	}
 	find := func(list []string, paths ...string) []string {
 		for _, path := range paths {
-			real, err := realPath(path)
+			real, err := g.find(path)
 			if err != nil {
 				l.Missing = append(l.Missing, filepath.Clean(path))
 			} else if !slices.Contains(list, real) {
