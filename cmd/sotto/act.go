@@ -112,7 +112,7 @@ func (a *app) moveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return q.act(ctx, "torrent_set_location", "moving", list, map[string]any{"location": folder, "move": !there})
+			return ofPlace(q.act(ctx, "torrent_set_location", "moving", list, map[string]any{"location": folder, "move": !there}))
 		}),
 	}
 	c.Flags().BoolVar(&there, "already-there", false, "the files are there already: move nothing, find and verify them")

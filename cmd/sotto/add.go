@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sotto/client/api/caller"
+	"sotto/client/api/rpc"
 	"sotto/client/metainfo"
 )
 
@@ -60,6 +61,18 @@ func (a *app) addCommand() *cobra.Command {
 	return c
 }
 
+// errPlace: the daemon refuses a folder.
+var errPlace = errors.New("choose another folder")
+
+// ofPlace makes a refusal of a path one of the folder that the user chose.
+func ofPlace(err error) error {
+	var refused *rpc.Error
+	if errors.As(err, &refused) && refused.Code == rpc.CodePath {
+		return fmt.Errorf("%w: %w", errPlace, err)
+	}
+	return err
+}
+
 // errPartly: some of what was asked for was done.
 var errPartly = errors.New("done in part")
 
@@ -98,7 +111,7 @@ func (q *asking) take(ctx context.Context, arg string, how addition) (added, err
 		Duplicate *label `json:"torrent_duplicate"`
 	}
 	if err := q.daemon.Call(ctx, "torrent_add", params, &out); err != nil {
-		return added{}, err
+		return added{}, ofPlace(err)
 	}
 	switch {
 	case out.Duplicate != nil:

@@ -128,7 +128,10 @@ func explain(err error) message {
 		m.Code, m.Privacy = exitUsage, "Nothing was started."
 		return m
 	case errors.As(err, &refused) && refused.Code == rpc.CodePath:
-		m.Code, m.Do = exitNotPermitted, "sotto status shows the folders of the daemon; daemon.folders in its configuration adds some."
+		m.Code = exitNotPermitted
+		if errors.Is(err, errPlace) {
+			m.Do = "sotto status shows the folders of the daemon; daemon.folders in its configuration adds some."
+		}
 		return m
 	}
 	for _, r := range rules {

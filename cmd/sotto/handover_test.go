@@ -136,3 +136,27 @@ func TestViewEndsBeforeTheDaemon(t *testing.T) {
 	require.Len(t, lines, 1)
 	require.Contains(t, lines[0], `"state":"fetching"`)
 }
+
+// The daemon shares what is in its folders; the view tells when others can find
+// it, and its end changes nothing.
+func TestShareFollowsTheDaemon(t *testing.T) {
+	b := newBench(t)
+	path := filepath.Join(b.downloads(), "notes")
+	require.NoError(t, os.WriteFile(path, []byte("la la la"), 0o600))
+	w := b.watch("share", "--network", "i2p", path)
+	w.next("handed_over")
+	e := w.next("sharing")
+	require.Equal(t, []any{"notes", int64(8), []string{"i2p"}}, []any{e.Name, e.Total, e.Networks})
+	require.True(t, strings.HasPrefix(e.Magnet, "magnet:?"), e.Magnet)
+	require.Equal(t, "seeding", w.next("progress").Phase)
+	b.lib.Edit(1, func(t *rpc.Torrent) { t.Uploaded = 5 })
+	require.Equal(t, int64(5), w.next("progress").Sent)
+	w.stop()
+	w.next("error")
+	require.Equal(t, exitInterrupted, <-w.ended)
+	_, lines := b.run(t.Context(), "show", "1")
+	require.Contains(t, lines[0], `"shared":true,"stable":true`)
+	code, _ := b.run(t.Context(), "rm", "--data", "--yes", "1")
+	require.Equal(t, exitNotPermitted, code)
+	require.FileExists(t, path)
+}

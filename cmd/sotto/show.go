@@ -36,6 +36,8 @@ type detailRow struct {
 	Priority   int         `json:"bandwidth_priority"`
 	Sequential bool        `json:"sequential_download"`
 	Identity   caller.Text `json:"sotto_identity"`
+	Shared     bool        `json:"sotto_shared"`
+	Stable     bool        `json:"sotto_stable"`
 }
 
 // detailJSON is a torrent with everything.
@@ -61,6 +63,8 @@ type detailJSON struct {
 	Priority     string `json:"priority"`
 	Sequential   bool   `json:"sequential"`
 	Identity     string `json:"identity,omitempty"`
+	Shared       bool   `json:"shared"`
+	Stable       bool   `json:"stable"`
 }
 
 func (r *detailRow) json() detailJSON {
@@ -70,7 +74,7 @@ func (r *detailRow) json() detailJSON {
 		PieceSize: r.PieceSize, Pieces: r.Pieces, Files: r.Files, Magnet: string(r.Magnet),
 		Verified: r.Verified, Received: r.Downloaded, Sent: r.Uploaded, Corrupt: r.Corrupt,
 		Finished: moment(r.Finished), Active: moment(r.Active), FetchingTime: r.Fetching, SeedingTime: r.Seeding,
-		Priority: priorityName(r.Priority), Sequential: r.Sequential, Identity: string(r.Identity),
+		Priority: priorityName(r.Priority), Sequential: r.Sequential, Identity: string(r.Identity), Shared: r.Shared, Stable: r.Stable,
 	}
 }
 
@@ -121,7 +125,14 @@ func (a *app) detail(r *detailRow) error {
 		text("info hash", r.Hash)
 		row("state", "%s, %d%%", r.state(), int(r.progress()*100))
 		text("problem", r.Error)
-		row("size", "%s in %d %s, %d %s of %s", size(r.Size), r.Files, plural(r.Files, "file"), r.Pieces, plural(r.Pieces, "piece"), size(r.PieceSize))
+		if r.Shared {
+			row("shared", "from %s", addressKind(r.Stable))
+		}
+		if r.Size == 0 && r.Metadata < 1 {
+			row("size", "known once a peer sends the metadata")
+		} else {
+			row("size", "%s in %d %s, %d %s of %s", size(r.Size), r.Files, plural(r.Files, "file"), r.Pieces, plural(r.Pieces, "piece"), size(r.PieceSize))
+		}
 		row("wanted", "%s, %s missing", size(r.Wanted), size(r.Left))
 		row("verified", "%s", size(r.Verified))
 		row("received", "%s, %s of it wrong; now %s/s", size(r.Downloaded), size(r.Corrupt), size(r.RateDown))
@@ -146,6 +157,13 @@ func (a *app) detail(r *detailRow) error {
 			row("magnet", "%s", r.Magnet) // whole: it is printable, and to be copied
 		}
 	})
+}
+
+func addressKind(stable bool) string {
+	if stable {
+		return "an address that stays"
+	}
+	return "a new address at every start"
 }
 
 // priorities are the words for -1, 0 and 1.
