@@ -48,6 +48,8 @@ var documented = map[string]reflect.Type{
 	"attempt":   reflect.TypeFor[cage.Result](),
 	"facts":     reflect.TypeFor[cage.Facts](),
 	"setting":   reflect.TypeFor[settingJSON](),
+	"remote":    reflect.TypeFor[shown](),
+	"token":     reflect.TypeFor[tokenJSON](),
 	"checked":   reflect.TypeFor[checkedJSON](),
 }
 
@@ -109,6 +111,30 @@ func TestJSONIsDocumented(t *testing.T) {
 		require.Len(t, said, strings.Count(body, "\n| `"), "%s: a row that cannot be read", name)
 	}
 	require.Len(t, found, len(documented))
+}
+
+// Every name of an event stands in the document.
+func TestEventNamesAreDocumented(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/JSON.md")
+	require.NoError(t, err)
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	named := regexp.MustCompile(`(?:Event: |tell\(|done\(|act\(ctx, (?:method|"[a-z_]+"), |(?:JSON|Event)\{)"([a-z_]+)"`)
+	found := make(map[string]bool)
+	for _, path := range files {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, m := range named.FindAllSubmatch(source, -1) {
+			found[string(m[1])] = true
+			require.True(t, bytes.Contains(raw, []byte("`"+string(m[1])+"`")), "%s: %s", path, m[1])
+		}
+	}
+	for _, name := range []string{"progress", "walls", "moving", "already_there", "listening", "stats", "warning"} {
+		require.True(t, found[name], name)
+	}
 }
 
 // bench is a daemon and one who asks it, in one process.

@@ -150,6 +150,12 @@ func (a *app) disableRemote(ctx context.Context) error {
 	return nil
 }
 
+// tokenJSON is what programs prove themselves with.
+type tokenJSON struct {
+	Event string `json:"event"`
+	Token string `json:"token"`
+}
+
 func (a *app) printToken() error {
 	cfg, err := a.load()
 	if err != nil {
@@ -160,7 +166,7 @@ func (a *app) printToken() error {
 		return err
 	}
 	if a.json {
-		return a.object(map[string]string{"event": "token", "token": token.Reveal()})
+		return a.object(tokenJSON{"token", token.Reveal()})
 	}
 	_, err = fmt.Fprintln(a.out, token.Reveal())
 	return err
