@@ -146,6 +146,50 @@ func testDamagedFiles(t *testing.T) {
 	s.requireIn(t, b.folder)
 }
 
+// A file that is cut off while its torrent is seeded is not served as if it were
+// whole: whoever fetches it gets no wrong byte. It is said, and when the file is
+// back the torrent goes on.
+func TestCutOffWhileSeeding(t *testing.T) {
+	for name, restart := range map[string]bool{"since it was fetched": false, "since a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testCutOffWhileSeeding(t, restart) })
+		})
+	}
+}
+
+func testCutOffWhileSeeding(t *testing.T, restart bool) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 500_000)
+	one := b.start()
+	id := one.add(s.link)
+	one.until(id, "done", seeding)
+	require.NoError(t, s.Torrent.Close(), "the first seed leaves")
+	if restart {
+		one.stop()
+		one = b.start()
+		one.until(id, "seeding", func(t rpc.Torrent) bool { return seeding(t) && t.Trackers[0].LastOK })
+	}
+	at := filepath.Join(b.folder, "album", "a")
+	whole, err := os.ReadFile(at)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(at, 100_000))
+
+	other := newLab(t, memory.Options{})
+	other.net = b.net
+	two := other.start()
+	copied := two.add(s.link)
+	one.shows(health.FilesChanged, true)
+	one.until(id, "looked at", func(t rpc.Torrent) bool { return t.Left > 0 })
+	require.Zero(t, two.get(copied).Corrupt)
+
+	require.NoError(t, errors.Join(os.RemoveAll(at+".sotto-part"), os.WriteFile(at, whole, 0o644)))
+	require.NoError(t, one.Act(t.Context(), rpc.Verify, []int64{id}))
+	two.until(copied, "done", seeding)
+	s.requireIn(t, other.folder)
+	require.Zero(t, two.get(copied).Corrupt)
+	one.shows(health.FilesChanged, false)
+}
+
 func TestSomethingElseHasTheName(t *testing.T) { synctest.Test(t, testSomethingElseHasTheName) }
 
 func testSomethingElseHasTheName(t *testing.T) {

@@ -57,10 +57,7 @@ func (o *owner) measure(t *torrent, now time.Time) {
 		down, up = down+l.down, up+l.up
 		peers += st.Peers + st.Webseeds
 		if !l.readOnly && st.HasInfo && !st.Checking && !l.leaving {
-			if st.Verified != l.counted {
-				l.counted = st.Verified
-				t.count(l.swarm.Pieces())
-			}
+			o.recount(l, st.Verified, now)
 		}
 		if o.ticks%5 == 0 || l.obtainable == 0 {
 			l.obtainable = l.swarm.Obtainable()
@@ -82,6 +79,20 @@ func (o *owner) measure(t *torrent, now time.Time) {
 		t.own.Fetching += o.passed
 	}
 	o.judge(t, now, silent && !answered, peers == 0 && !t.done)
+}
+
+// recount follows how much of a torrent is verified. It becomes less only when
+// the engine meets what somebody has damaged.
+func (o *owner) recount(l *lane, verified int64, now time.Time) {
+	if verified == l.counted {
+		return
+	}
+	less := verified < l.counted
+	l.counted = verified
+	l.t.count(l.swarm.Pieces())
+	if less || l.t.done {
+		o.opts.Board.Set(now, health.FilesChanged, l.t.subject(), less)
+	}
 }
 
 // judge says what is wrong with a torrent that runs.
