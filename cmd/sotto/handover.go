@@ -18,10 +18,10 @@ import (
 // terminal. Where the daemon cannot, the user is told why and the command does
 // it itself. There is no third way: what the daemon has taken stays with it.
 
-// errNotTheDaemon is why something is done here; it wraps the reason.
-type errNotTheDaemon struct{ why string }
+// notTheDaemonError is why something is done here, although a daemon runs.
+type notTheDaemonError struct{ why string }
 
-func (e *errNotTheDaemon) Error() string { return e.why }
+func (e *notTheDaemonError) Error() string { return e.why }
 
 // statusTime bounds the first question to a daemon that may be of no use.
 const statusTime = 10 * time.Second
@@ -44,11 +44,11 @@ func (a *app) handOver(ctx context.Context, cfg config.Config, do func(context.C
 	case errors.Is(err, caller.ErrNotRunning):
 		return false, nil
 	case err != nil:
-		err = &errNotTheDaemon{"it does not answer (" + metainfo.Printable(err.Error(), maxSentence) + ")"}
+		err = &notTheDaemonError{"it does not answer (" + metainfo.Printable(err.Error(), maxSentence) + ")"}
 	default:
 		err = do(ctx, q, status)
 	}
-	var here *errNotTheDaemon
+	var here *notTheDaemonError
 	switch {
 	case errors.As(err, &here):
 		a.tell("here", "not handed to the running daemon: "+here.why+"; doing it here, until Ctrl-C")
@@ -64,7 +64,7 @@ func (a *app) handOver(ctx context.Context, cfg config.Config, do func(context.C
 func (s *statusRow) can(networks []string) error {
 	for _, want := range networks {
 		if !slices.ContainsFunc(s.Networks, func(n networkRow) bool { return string(n.Network) == want }) {
-			return &errNotTheDaemon{"it does not use " + metainfo.Printable(want, 40)}
+			return &notTheDaemonError{"it does not use " + metainfo.Printable(want, 40)}
 		}
 	}
 	return nil
@@ -77,7 +77,7 @@ func has(path, setting string, folders ...[]caller.Text) error {
 			return nil
 		}
 	}
-	return &errNotTheDaemon{fmt.Sprintf("%s is in none of its folders (%s)", metainfo.Printable(path, maxSentence), setting)}
+	return &notTheDaemonError{fmt.Sprintf("%s is in none of its folders (%s)", metainfo.Printable(path, maxSentence), setting)}
 }
 
 // getByDaemon has a daemon fetch a link into a folder, and follows it.
@@ -128,7 +128,7 @@ func (q *asking) resume(ctx context.Context, l label, dir, files string) error {
 func (a *app) shareByDaemon(ctx context.Context, cfg config.Config, path, torrent, format string) (settled bool, err error) {
 	return a.handOver(ctx, cfg, func(ctx context.Context, q *asking, status *statusRow) error {
 		if torrent != "" {
-			return &errNotTheDaemon{"it writes no torrent files"}
+			return &notTheDaemonError{"it writes no torrent files"}
 		}
 		if err := errors.Join(has(path, "daemon.share_dirs", status.ShareDirs, status.Folders), status.can(a.networks)); err != nil {
 			return err
@@ -143,7 +143,7 @@ func (a *app) shareByDaemon(ctx context.Context, cfg config.Config, path, torren
 		}
 		err := q.daemon.Call(ctx, "sotto_share", params, &shared)
 		if refused := (*rpc.Error)(nil); errors.As(err, &refused) && refused.Code == rpc.CodeMethod {
-			return &errNotTheDaemon{"it is of another version, which cannot share"}
+			return &notTheDaemonError{"it is of another version, which cannot share"}
 		}
 		if err != nil {
 			return err
