@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,8 +32,16 @@ func (a *app) addCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add LINK|FILE.torrent...",
 		Short: "Give the daemon torrents to fetch and to share",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `Give the daemon torrents to fetch and to share.
+
+With - links are read from standard input, one a line: others on the machine can
+see the command line of a program, and not that.`,
+		Args: cobra.MinimumNArgs(1),
 		RunE: a.asks(func(q *asking, ctx context.Context, args []string) error {
+			args, err := withInput(args, os.Stdin)
+			if err != nil {
+				return err
+			}
 			if len(args) == 1 {
 				return q.add(ctx, args[0], how)
 			}
@@ -59,6 +69,31 @@ func (a *app) addCommand() *cobra.Command {
 	flags.BoolVar(&how.sequential, "sequential", false, "fetch from the beginning to the end, to play it meanwhile")
 	a.networkFlag(c)
 	return c
+}
+
+// withInput puts the lines of in where "-" stands.
+func withInput(args []string, in io.Reader) ([]string, error) {
+	i := slices.Index(args, "-")
+	if i < 0 {
+		return args, nil
+	}
+	raw, err := io.ReadAll(io.LimitReader(in, metainfo.MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read links: %w", err)
+	}
+	if len(raw) > metainfo.MaxSize {
+		return nil, &usageError{fmt.Errorf("more than %s of links", size(metainfo.MaxSize))}
+	}
+	var links []string
+	for line := range strings.Lines(string(raw)) {
+		if line = strings.TrimSpace(line); line != "" {
+			links = append(links, line)
+		}
+	}
+	if len(links) == 0 && len(args) == 1 {
+		return nil, &usageError{errors.New("no links on standard input")}
+	}
+	return slices.Concat(args[:i], links, args[i+1:]), nil
 }
 
 // errPlace: the daemon refuses a folder.
