@@ -27,6 +27,7 @@ const (
 	TrackerSilent  Name = "tracker-silent"
 	Recovered      Name = "recovered"
 	FewFiles       Name = "few-files"
+	NotFindable    Name = "not-findable"
 	ShareRefused   Name = "share-refused"
 	ShareChanged   Name = "share-changed"
 )
@@ -89,6 +90,8 @@ var catalogue = map[Name]Entry{
 		Remedy: "Wait, or add another tracker.", rise: lasting, fall: soon, causes: []Name{RouterAway}},
 	FewFiles: {Severity: Warning, What: "The system lets sotto have few files open, so it holds few connections at a time.", Privacy: hidden,
 		Remedy: "Raise the limit of open files (ulimit -n, or LimitNOFILE of the service) and start sotto again."},
+	NotFindable: {Severity: Trouble, What: "Nobody can reach us through the router of this network, so nothing is shared there.", Privacy: unseen,
+		Remedy: "Run sotto doctor: it says what is wrong with the router. Sotto goes on trying.", rise: soon, fall: soon, causes: []Name{RouterAway}},
 	ShareRefused: {Severity: Trouble, What: "This cannot be shared as it is.", Privacy: hidden,
 		Remedy: "The torrent says why: take out or change what is in the way, then start it again."},
 	ShareChanged: {Severity: Trouble, What: "Files that you share were changed, so they are shared no more.", Privacy: hidden,

@@ -79,7 +79,7 @@ func (o *owner) enter(t *torrent, n *network) {
 
 // joining says of whatever kept us from a network that it was not the disk.
 func joining(err error) error {
-	if errors.Is(err, anon.ErrLeak) || errors.Is(err, anon.ErrUnavailable) || errors.Is(err, errKeySave) || errors.Is(err, context.Canceled) || tooMany(err) {
+	if errors.Is(err, anon.ErrLeak) || errors.Is(err, anon.ErrUnavailable) || errors.Is(err, errDeaf) || errors.Is(err, errKeySave) || errors.Is(err, context.Canceled) || tooMany(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", anon.ErrUnavailable, err)
@@ -150,6 +150,10 @@ func (r opened) take(o *owner) {
 		if l.leaving || o.leaving || errors.Is(r.err, context.Canceled) {
 			return
 		}
+		if errors.Is(r.err, errDeaf) {
+			o.heard(l.net, now, false)
+			return
+		}
 		o.away(l.net, now, r.err)
 		if len(t.lanes) == 0 || !errors.Is(r.err, anon.ErrUnavailable) {
 			o.fail(t, r.err)
@@ -158,6 +162,9 @@ func (r opened) take(o *owner) {
 	}
 	o.there(l.net, now)
 	l.swarm, l.home, l.depart = r.swarm, r.home, r.depart
+	if t.own.Share != nil {
+		o.heard(l.net, now, true)
+	}
 	if t.started.IsZero() || len(t.lanes) == 1 {
 		t.started = now
 	}

@@ -2,12 +2,14 @@ package library
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"sotto/anon"
 	"sotto/anon/profile"
+	"sotto/client/health"
 	"sotto/client/swarm"
 	"sotto/client/tracker/server"
 	"sotto/transport"
@@ -21,6 +23,7 @@ type network struct {
 	label     func(n anon.Network, of string) string
 	retry     time.Time // not before; the owner's
 	backoff   time.Duration
+	deaf      time.Time // who shares not before; the owner's
 	keys      *keyring
 	pulse     *pulse
 
@@ -58,7 +61,7 @@ func (n *network) open(ctx context.Context, b berth, owner string, hashes [][20]
 	if err != nil {
 		return stay{}, err
 	}
-	if err := swarm.Proven(ctx, n.transport, b.hosts); err != nil {
+	if err := n.fit(ctx, b); err != nil {
 		return stay{}, err
 	}
 	if !n.shared {
@@ -105,15 +108,39 @@ func (n *network) enter(ctx context.Context, b berth, owner string) (transport.E
 	if err != nil || !b.hosts {
 		return ep, err
 	}
-	if err := swarm.Proven(ctx, n.transport, true); err != nil {
-		ep.Close()
-		return nil, err
+	if err = n.fit(ctx, b); err == nil && ep.Addr().IsUnknown() {
+		err = errDeaf
 	}
-	if ep.Addr().IsUnknown() {
-		ep.Close()
-		return nil, fmt.Errorf("%w: we have no address that others could reach", anon.ErrUnavailable)
+	if err != nil {
+		return nil, errors.Join(err, ep.Close())
 	}
 	return ep, nil
+}
+
+// errDeaf: the router is there, and nobody can reach us through it.
+var errDeaf = errors.New("nobody can reach us through this router")
+
+// fit reports whether the router is what a torrent of that berth needs.
+func (n *network) fit(ctx context.Context, b berth) error {
+	if err := swarm.Proven(ctx, n.transport, false); err != nil || !b.hosts {
+		return err
+	}
+	if err := swarm.Proven(ctx, n.transport, true); err != nil {
+		return fmt.Errorf("%w: %w", errDeaf, err)
+	}
+	return nil
+}
+
+// deafFor is how long who shares waits before it tries a router again that nobody
+// can reach us through.
+const deafFor = time.Minute
+
+// heard notes whether others can reach us through a network's router.
+func (o *owner) heard(n *network, now time.Time, yes bool) {
+	if n.deaf = (time.Time{}); !yes {
+		n.deaf = now.Add(deafFor)
+	}
+	o.opts.Board.Set(now, health.NotFindable, n.transport.Network().String(), !yes)
 }
 
 // close leaves the shared addresses. No worker is left.

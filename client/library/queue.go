@@ -146,7 +146,8 @@ func (o *owner) join(t *torrent, now time.Time) {
 		return
 	}
 	for _, n := range named {
-		if slices.ContainsFunc(t.lanes, func(l *lane) bool { return l.net == n }) || now.Before(n.retry) {
+		if slices.ContainsFunc(t.lanes, func(l *lane) bool { return l.net == n }) || now.Before(n.retry) ||
+			t.own.Share != nil && now.Before(n.deaf) {
 			continue
 		}
 		o.nextStart = now.Add(dice(2 * startGap))

@@ -92,8 +92,8 @@ func (o *owner) magnet(t *torrent, now time.Time) string {
 	for _, n := range o.networksOf(t) {
 		home := t.home(n)
 		if home.IsUnknown() {
-			if now.Before(n.retry) {
-				continue // its router is away
+			if now.Before(n.retry) || now.Before(n.deaf) {
+				continue // its router is away, or of no use for this
 			}
 			return ""
 		}
