@@ -40,7 +40,7 @@ same, until Ctrl-C.`,
 			return a.get(c.Context(), args[0], dir, files, here)
 		},
 	}
-	c.Flags().StringVarP(&dir, "output", "o", "", "folder to put the data in (default: download_dir of the configuration, else here)")
+	c.Flags().StringVarP(&dir, "output", "o", "", "folder to put the data in (default: download_dir of the configuration, else that of a running daemon, else here)")
 	c.Flags().StringVar(&files, "files", "", `files to fetch, like 0,2,4-6, or "all" (default: as the link or an earlier run says, else all)`)
 	c.Flags().BoolVar(&here, "here", false, "fetch in this process, whatever daemon runs")
 	a.networkFlag(c)
@@ -69,7 +69,11 @@ func (a *app) get(ctx context.Context, from, dir, files string, here bool) error
 		return err
 	}
 	if !here {
-		if settled, err := a.getByDaemon(ctx, cfg, j.From, j.Dir, files); settled {
+		theirs := j.Dir
+		if dir == "" && cfg.DownloadDir == "" {
+			theirs = "" // a daemon has a better one than wherever the user is
+		}
+		if settled, err := a.getByDaemon(ctx, cfg, j.From, theirs, files); settled {
 			return err
 		}
 	}

@@ -80,10 +80,15 @@ func has(path, setting string, folders ...[]caller.Text) error {
 	return &notTheDaemonError{fmt.Sprintf("%s is in none of its folders (%s)", metainfo.Printable(path, maxSentence), setting)}
 }
 
-// getByDaemon has a daemon fetch a link into a folder, and follows it.
+// getByDaemon has a daemon fetch a link into a folder, "" for its own, and
+// follows it.
 func (a *app) getByDaemon(ctx context.Context, cfg config.Config, from, dir, files string) (settled bool, err error) {
 	return a.handOver(ctx, cfg, func(ctx context.Context, q *asking, status *statusRow) error {
-		if err := errors.Join(has(dir, "daemon.folders", status.Folders), status.can(a.networks)); err != nil {
+		err := status.can(a.networks)
+		if dir != "" {
+			err = errors.Join(has(dir, "daemon.folders", status.Folders), err)
+		}
+		if err != nil {
 			return err
 		}
 		added, err := q.take(ctx, from, addition{folder: dir, files: files})
@@ -114,7 +119,7 @@ func (q *asking) resume(ctx context.Context, l label, dir, files string) error {
 		return err
 	}
 	for _, r := range list {
-		if string(r.Folder) != dir {
+		if dir != "" && string(r.Folder) != dir {
 			q.tell("warning", "the daemon has it already, in "+metainfo.Printable(string(r.Folder), maxSentence)+"; sotto move moves it")
 		}
 		if r.Status == 0 && r.Left > 0 {

@@ -92,6 +92,18 @@ func TestGetFollowsTheDaemon(t *testing.T) {
 	require.Len(t, b.lib.Added(), 1)
 }
 
+// Without a word about where, the daemon's own folder it is, and not wherever
+// the user happens to be.
+func TestGetLeavesTheFolderToTheDaemon(t *testing.T) {
+	b := newBench(t)
+	t.Chdir(t.TempDir())
+	w := b.watch("get", "magnet:?xt=urn:btih:0102030405060708090a0b0c0d0e0f1011121314&dn=film")
+	w.next("handed_over")
+	w.next("progress")
+	require.Len(t, b.lib.Added(), 1)
+	require.Empty(t, b.lib.Added()[0].Folder)
+}
+
 // What the daemon has already goes on where it is.
 func TestGetResumesWhatTheDaemonHas(t *testing.T) {
 	b := newBench(t)
