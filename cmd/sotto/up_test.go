@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"sotto/anon"
 	"sotto/anon/folder"
 	"sotto/anon/vault"
 	"sotto/client/api/caller"
@@ -365,5 +366,22 @@ func TestStateErrorsAreExplained(t *testing.T) {
 		}
 		require.Regexp(t, `^[A-Z].*\.$`, m.Privacy, err)
 		require.Regexp(t, `^[A-Z].*\.$`, m.Do, err)
+	}
+}
+
+// The next engine of a daemon asks for the same presences; another daemon, and
+// another torrent or network, for others. A label tells nothing.
+func TestLabelsLastAsLongAsTheDaemon(t *testing.T) {
+	j := &upJob{Seed: anon.NewLabel()}
+	raw, err := json.Marshal(j)
+	require.NoError(t, err)
+	next := new(upJob)
+	require.NoError(t, json.Unmarshal(raw, next))
+	label := j.label(anon.Tor, "plain abc")
+	require.Equal(t, label, next.label(anon.Tor, "plain abc"))
+	require.Regexp(t, "^[0-9a-f]{32}$", label)
+	other := &upJob{Seed: anon.NewLabel()}
+	for _, l := range []string{j.label(anon.I2P, "plain abc"), j.label(anon.Tor, "plain abd"), other.label(anon.Tor, "plain abc")} {
+		require.NotEqual(t, label, l)
 	}
 }
