@@ -33,18 +33,25 @@ var (
 
 // check returns path cleaned when it is one of the folders or below one, both
 // as it is written and after every symbolic link that is there now.
-func (f folders) check(path string) (string, error) {
+func (f folders) check(path string) (string, error) { return f.follow(path, resolve) }
+
+// follow is check, with resolve to follow links by. A path that does not lie
+// below a folder as it is written is not looked at: to look at /net/host or
+// \\host\share is enough to have the system call that host, around the networks.
+func (f folders) follow(path string, resolve func(string) (string, error)) (string, error) {
 	if len(path) > maxPath || !filepath.IsAbs(path) || strings.ContainsRune(path, 0) || hasDotDot(path) {
 		return "", errFolderText
 	}
 	path = filepath.Clean(path)
-	real, err := resolve(path)
-	if err != nil {
-		return "", errFolder
-	}
 	for _, root := range f {
-		realRoot, err := resolve(root)
-		if err == nil && below(root, path) && below(realRoot, real) {
+		if !below(root, path) {
+			continue
+		}
+		real, err := resolve(path)
+		if err != nil {
+			return "", errFolder
+		}
+		if realRoot, err := resolve(root); err == nil && below(realRoot, real) {
 			return path, nil
 		}
 	}
