@@ -20,13 +20,18 @@ type args struct {
 	err  error
 }
 
-// newArgs takes anything but an object for no arguments: tremc sends a number.
+// newArgs takes null and numbers for no arguments: tremc sends one. Arguments by
+// place, which JSON-RPC has too, are refused: without their names they would be
+// lost, and a call without ids is about every torrent.
 func newArgs(raw json.RawMessage) *args {
 	var named map[string]json.RawMessage
 	if json.Unmarshal(raw, &named) != nil {
 		named = nil
 	}
 	a := &args{raw: make(map[string]json.RawMessage, len(named)), read: make(map[string]bool)}
+	if len(raw) > 0 && (raw[0] == '[' || raw[0] == '"') {
+		a.fail("the arguments must be an object with their names")
+	}
 	for name, value := range named {
 		if string(value) == "null" {
 			continue

@@ -140,6 +140,11 @@ func TestChoosingTorrents(t *testing.T) {
 	for _, bad := range []string{`"x"`, `[1.5]`, `[{}]`, `{}`, `["deadbeef"]`} {
 		require.NotEqual(t, "success", l.old("torrent-stop", `{"ids":`+bad+`}`).Result, bad)
 	}
+	// Read as no arguments, these would mean every torrent.
+	for _, params := range []string{`[[1]]`, `[]`, `"1"`} {
+		require.EqualValues(t, rpc.CodeParams, l.new("torrent_remove", params).Error.Code, params)
+		require.NotEqual(t, "success", l.old("torrent-remove", params).Result, params)
+	}
 	l.ok("torrent-remove", `{"ids":[1]}`)
 	require.Equal(t, []any{1.}, l.ok("torrent-get", `{"fields":["id"],"ids":"recently-active"}`)["removed"])
 	l.lib.Pass(2 * time.Minute)
