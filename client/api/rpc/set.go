@@ -172,8 +172,22 @@ func (e trackerEdit) needs() Part {
 	return 0
 }
 
+var errManyTrackers = &Error{CodeTrackers, "invalid tracker list: more than " + strconv.Itoa(metainfo.MaxTrackers) + " trackers"}
+
 // apply returns the new list for a torrent that has have, nil to leave it.
 func (e trackerEdit) apply(have []Tracker) ([][]string, error) {
+	tiers, err := e.tiers(have)
+	n := 0
+	for _, tier := range tiers {
+		n += len(tier)
+	}
+	if n > metainfo.MaxTrackers {
+		return nil, errManyTrackers
+	}
+	return tiers, err
+}
+
+func (e trackerEdit) tiers(have []Tracker) ([][]string, error) {
 	if e.whole != nil || e.needs() == 0 {
 		return e.whole, nil
 	}

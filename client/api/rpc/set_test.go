@@ -2,11 +2,14 @@ package rpc_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"sotto/client/api/rpc"
+	"sotto/client/metainfo"
 )
 
 func TestTorrentSet(t *testing.T) {
@@ -122,6 +125,23 @@ func TestTrackersAreEdited(t *testing.T) {
 		l.ok("torrent-set", `{"ids":1,`+tc.arg+`}`)
 		require.Equal(t, tc.want, urls(), tc.arg)
 	}
+}
+
+// As many as a link may bring, whichever way they come: each is announced to.
+func TestTrackersAreBounded(t *testing.T) {
+	l := newLab(t)
+	l.add("a")
+	var list []string
+	for i := range metainfo.MaxTrackers + 1 {
+		list = append(list, fmt.Sprintf("http://t%d.i2p/a", i))
+	}
+	most := quote(strings.Join(list[1:], "\n"))
+	require.Contains(t, l.old("torrent-set", `{"ids":1,"trackerList":`+quote(strings.Join(list, "\n"))+`}`).Result, "64")
+	require.Len(t, l.field(1, "trackers"), 1, "as before")
+	l.ok("torrent-set", `{"ids":1,"trackerList":`+most+`}`)
+	require.Contains(t, l.old("torrent-set", `{"ids":1,"trackerAdd":[`+quote(list[0])+`]}`).Result, "64")
+	l.ok("torrent-set", `{"ids":1,"trackerRemove":[0],"trackerAdd":[`+quote(list[0])+`]}`)
+	require.Len(t, l.field(1, "trackers"), metainfo.MaxTrackers)
 }
 
 // settings that can be set: a value, which must not be the first one.
