@@ -19,8 +19,9 @@ const (
 	sessionHeader = "X-Transmission-Session-Id"
 	versionHeader = "X-Transmission-Rpc-Version"
 
-	// Requests a second at one entrance, and how many at once. Remotes poll
-	// every second or so; a script that touches a whole library fits too.
+	// Requests a second at one entrance, and how many at once, of callers with
+	// the session id and again of those without. Remotes poll every second or
+	// so; a script that touches a whole library fits too.
 	perSecond, burst = 100, 500
 )
 
@@ -29,7 +30,7 @@ const (
 //	Host              exactly one of Rules.Hosts, or 421: a page of another
 //	                  site whose name was pointed at this machine fails here
 //	Origin            absent or our own, or 403: no other page may ask at all
-//	rate              or 429
+//	rate              or 429; who has the session id has a rate apart
 //	credential        unless the entrance is open, or 401; 429 while guesses
 //	                  are being slowed down
 //	session id        for all but the page, or 409 with the id: a request that
@@ -42,12 +43,22 @@ type gate struct {
 	s       *Server
 	rules   Rules
 	guesses guesses
-	rate    *rate.Limiter
+	// Of those with the session id and of all others: strangers must not be
+	// able to use up what the user has.
+	rate, strangers *rate.Limiter
 }
 
 func newGate(s *Server, r Rules) *gate {
 	r.Hosts = slices.Clone(r.Hosts)
-	return &gate{s: s, rules: r, rate: rate.NewLimiter(perSecond, burst)}
+	return &gate{s: s, rules: r, rate: rate.NewLimiter(perSecond, burst), strangers: rate.NewLimiter(perSecond, burst)}
+}
+
+// allow reports whether r is within the rate of callers like it.
+func (g *gate) allow(r *http.Request) bool {
+	if g.hasSession(r) {
+		return g.rate.Allow()
+	}
+	return g.strangers.Allow()
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +68,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseHTTP(w, http.StatusMisdirectedRequest, "This address is not answered here. Use one that is in the list of hosts.")
 	case !sameOrigin(r):
 		refuseHTTP(w, http.StatusForbidden, "Requests of other web pages are refused.")
-	case !g.rate.Allow():
+	case !g.allow(r):
 		tooMany(w, time.Second)
 	case g.known(w, r):
 		g.route(w, r)

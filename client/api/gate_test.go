@@ -224,6 +224,18 @@ func TestTooManyRequests(t *testing.T) {
 	})
 }
 
+func TestStrangersDoNotUseUpTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t)
+		codes := map[int]int{}
+		for range 1000 {
+			codes[l.send(l.handler, "GET", "/", "", map[string]string{"Authorization": "", "X-Transmission-Session-Id": ""}).Code]++
+		}
+		require.InDelta(t, 500, codes[429], 10, "they are slowed down themselves")
+		require.Equal(t, 200, l.post(call).Code)
+	})
+}
+
 func TestBodies(t *testing.T) {
 	l := newLab(t)
 	l.add("a")
