@@ -202,6 +202,10 @@ func TestWhatCannotBeIsRefused(t *testing.T) {
 		"want":       func(t *Torrent) { t.Want = 9 },
 		"priority":   func(t *Torrent) { t.Files = []File{{Priority: 2}} },
 		"network":    func(t *Torrent) { t.Networks = []anon.Network{77} },
+		// JSON would keep the place of another folder.
+		"latin-1":   func(t *Torrent) { t.Dir += "caf\xe9" },
+		"latin-1 2": func(t *Torrent) { t.Unfinished += "\xe9" },
+		"latin-1 3": func(t *Torrent) { t.Files[2].Path = "\xe9" },
 	} {
 		one := sample(1)
 		spoil(&one)

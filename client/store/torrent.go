@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"sotto/anon"
 )
@@ -33,7 +34,7 @@ type Torrent struct {
 	Magnet string `json:"magnet"`
 	// Name is shown and stands for the metadata's; empty means the metadata's.
 	Name string `json:"name,omitempty"`
-	// Dir is the absolute folder of the data.
+	// Dir is the absolute folder of the data. It and all paths here are UTF-8.
 	Dir string `json:"dir"`
 	// Unfinished is the absolute folder of the data until it is complete;
 	// empty means Dir.
@@ -159,6 +160,8 @@ func (t Torrent) check() error {
 		wrong = "it has no info hash"
 	case !filepath.IsAbs(t.Dir) || t.Unfinished != "" && !filepath.IsAbs(t.Unfinished):
 		wrong = "its folder is not absolute"
+	case !utf8.ValidString(t.Dir+t.Unfinished) || slices.ContainsFunc(t.Files, func(f File) bool { return !utf8.ValidString(f.Path) }):
+		wrong = "a path is not UTF-8, and would be another one when read back"
 	case len(t.More) > MaxMore || t.More != nil && !json.Valid(t.More):
 		wrong = "what the library keeps beside is no JSON, or too long"
 	case t.Want > Forced:
