@@ -10,8 +10,8 @@ import (
 	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/engine/disk"
-	"sotto/client/engine/webseed"
 	"sotto/client/metainfo"
+	"sotto/client/website"
 	"sotto/transport"
 )
 
@@ -48,7 +48,7 @@ type Options struct {
 	// content (BEP 19). They are asked for what is missing, beside the peers,
 	// once the info dictionary is known; ReadOnly asks nobody. One of another
 	// network is a leak.
-	Webseeds []webseed.Target
+	Webseeds []website.Target
 	// CheckInfo judges the dictionary, given or fetched, before any file is
 	// touched: names, sizes, counts. An error ends the torrent with it. It
 	// must not keep or change info. Nil accepts what the engine itself

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sotto/anon"
-	"sotto/client/engine/webseed"
+	"sotto/client/website"
 	"sotto/transport/memory"
 )
 
@@ -91,9 +91,9 @@ func (w *webServer) stop() {
 }
 
 // at is the target of a path on the server.
-func (w *webServer) at(path string) []webseed.Target {
+func (w *webServer) at(path string) []website.Target {
 	a := w.Endpoint.Addr()
-	return []webseed.Target{{Addr: a, Host: a.Host(), Path: path}}
+	return []website.Target{{Addr: a, Host: a.Host(), Path: path}}
 }
 
 // serve serves a sample's files below /pub.
@@ -476,13 +476,13 @@ func TestWebseedOfAnotherNetwork(t *testing.T) {
 	us := open(t, memory.New(memory.Options{}))
 	opts := s.options(t, us, t.TempDir())
 	for _, a := range []anon.Addr{anon.I2PAddr([32]byte{1}), anon.OnionAddr([32]byte{1}, 80)} {
-		opts.Webseeds = []webseed.Target{{Addr: a, Host: a.Host(), Path: "/"}}
+		opts.Webseeds = []website.Target{{Addr: a, Host: a.Host(), Path: "/"}}
 		_, err := Open(t.Context(), opts)
 		require.ErrorIs(t, err, anon.ErrLeak)
 	}
-	opts.Webseeds = []webseed.Target{{Host: "example.org", Path: "/"}}
+	opts.Webseeds = []website.Target{{Host: "example.org", Path: "/"}}
 	_, err := Open(t.Context(), opts)
-	require.ErrorAs(t, err, new(*webseed.TargetError))
+	require.ErrorAs(t, err, new(*website.TargetError))
 	require.Zero(t, us.dialled())
 }
 

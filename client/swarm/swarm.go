@@ -16,9 +16,9 @@ import (
 	"sotto/anon"
 	"sotto/client/discover"
 	"sotto/client/engine"
-	"sotto/client/engine/webseed"
 	"sotto/client/metainfo"
 	"sotto/client/tracker"
+	"sotto/client/website"
 )
 
 // Options of a Swarm.
@@ -55,7 +55,7 @@ func Open(ctx context.Context, o Options) (*Swarm, error) {
 	e.InfoHash, e.V2Hash = o.Link.InfoHash, o.Link.V2Hash
 	for _, w := range o.Link.WebSeeds {
 		if w.Net == network {
-			e.Webseeds = append(e.Webseeds, webseed.Target{Addr: w.Addr, Host: w.Host, Path: w.Path})
+			e.Webseeds = append(e.Webseeds, website.Target{Addr: w.Addr, Host: w.Host, Path: w.Path})
 		}
 	}
 	e.CheckInfo = func(info []byte) error {
@@ -87,7 +87,7 @@ func (s *Swarm) search(network anon.Network) error {
 		if t.Net != network {
 			continue
 		}
-		target := tracker.Target{Addr: t.Addr, Host: t.Host, Path: t.Path}
+		target := website.Target{Addr: t.Addr, Host: t.Host, Path: t.Path}
 		a, err := tracker.New(target, s.o.Engine.Endpoint, s.o.Engine.Look)
 		if err != nil {
 			return err

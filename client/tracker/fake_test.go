@@ -14,6 +14,7 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/profile"
+	"sotto/client/website"
 	"sotto/transport"
 )
 
@@ -107,7 +108,7 @@ func readHead(c net.Conn) string {
 
 func ok(body string) string { return "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body }
 
-func newTracker(t *testing.T, target Target, ep transport.Endpoint) *Tracker {
+func newTracker(t *testing.T, target website.Target, ep transport.Endpoint) *Tracker {
 	t.Helper()
 	look, err := profile.For(ep.Addr().On())
 	require.NoError(t, err)
@@ -128,4 +129,8 @@ func hash20(b byte) (h [20]byte) {
 		h[i] = b + byte(i)
 	}
 	return h
+}
+
+func at(a anon.Addr, path string) website.Target {
+	return website.Target{Addr: a, Host: a.Host(), Path: path}
 }

@@ -8,6 +8,7 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/profile"
+	"sotto/client/website"
 	"sotto/transport"
 )
 
@@ -107,7 +108,7 @@ func fullAddress(ep transport.Endpoint) (string, error) {
 }
 
 // build returns the bytes of one announce.
-func build(t Target, look profile.Announce, me own, r Request) []byte {
+func build(t website.Target, look profile.Announce, me own, r Request) []byte {
 	var b bytes.Buffer
 	b.WriteString("GET " + t.Path)
 	sep := byte('?')
@@ -127,7 +128,7 @@ func build(t Target, look profile.Announce, me own, r Request) []byte {
 	for _, h := range look.Headers {
 		v := h.Value
 		if h.Name == "Host" {
-			v = t.hostHeader()
+			v = t.HostHeader()
 		}
 		b.WriteString(h.Name + ": " + v + "\r\n")
 	}

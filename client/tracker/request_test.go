@@ -8,6 +8,7 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/profile"
+	"sotto/client/website"
 	"sotto/transport"
 )
 
@@ -17,7 +18,7 @@ func golden(lines ...string) string { return strings.Join(lines, "\r\n") + "\r\n
 // peer_id, ip, the counters and the event only.
 func TestAnnounceGoldenBytes(t *testing.T) {
 	full, _ := destination(0x41)
-	postman := Target{Host: "tracker2.postman.i2p", Path: "/announce.php"}
+	postman := website.Target{Host: "tracker2.postman.i2p", Path: "/announce.php"}
 	onion := anon.OnionAddr(key(7), 6881)
 	memory := anon.MemoryAddr(key(9))
 	req := Request{
@@ -41,7 +42,7 @@ func TestAnnounceGoldenBytes(t *testing.T) {
 	onionTail := []string{"Host: " + host + ":8080", "User-Agent: curl/7.81.0", "Connection: close"}
 
 	for name, c := range map[string]struct {
-		to   Target
+		to   website.Target
 		me   own
 		req  Request
 		want string
@@ -61,9 +62,13 @@ func TestAnnounceGoldenBytes(t *testing.T) {
 				"Host: "+memory.Host(), "User-Agent: curl/7.81.0", "Connection: close")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.NoError(t, c.to.check())
-			look, err := profile.For(c.to.network())
+			on := anon.I2P // where names are
+			if !c.to.Addr.IsUnknown() {
+				on = c.to.Addr.On()
+			}
+			look, err := profile.For(on)
 			require.NoError(t, err)
+			newTracker(t, c.to, &fakeEndpoint{addr: anon.Unknown(on)})
 			require.Equal(t, c.want, string(build(c.to, look.Announce, c.me, c.req)))
 		})
 	}

@@ -15,11 +15,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"sotto/anon"
 	"sotto/anon/profile"
+	"sotto/client/website"
 	"sotto/transport"
 )
 
@@ -37,26 +37,23 @@ const (
 // Tracker announces to one target as one identity. Announce may be called
 // concurrently.
 type Tracker struct {
-	target Target
-	ep     transport.Endpoint
-	look   profile.Announce
-
-	mu       sync.Mutex
-	resolved anon.Addr // of a target without address, once known
+	site *website.Site
+	ep   transport.Endpoint
+	look profile.Announce
 }
 
 // New returns a Tracker for target over ep. It talks to nobody. A target that
-// is malformed is a *TargetError; target, endpoint and look of different
+// is malformed is a *website.TargetError; target, endpoint and look of different
 // networks are a *anon.LeakError.
-func New(target Target, ep transport.Endpoint, look profile.Look) (*Tracker, error) {
-	if err := target.check(); err != nil {
-		return nil, err
+func New(target website.Target, ep transport.Endpoint, look profile.Look) (*Tracker, error) {
+	at, err := website.New(target, ep)
+	if err != nil {
+		return nil, fmt.Errorf("tracker: %w", err)
 	}
-	n := ep.Addr().On()
-	if target.network() != n || look.Network != n {
-		return nil, &anon.LeakError{Op: "announce", Want: n.String(), Got: target.network().String()}
+	if n := ep.Addr().On(); look.Network != n {
+		return nil, &anon.LeakError{Op: "announce", Want: n.String(), Got: look.Network.String()}
 	}
-	return &Tracker{target: target, ep: ep, look: look.Announce}, nil
+	return &Tracker{site: at, ep: ep, look: look.Announce}, nil
 }
 
 // Announce sends one request and returns the answer. It ends within
@@ -74,47 +71,15 @@ func (t *Tracker) Announce(ctx context.Context, r Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	to, err := t.addr(ctx)
+	conn, err := t.site.Dial(ctx)
 	if err != nil {
-		return Response{}, fmt.Errorf("look up tracker: %w", err)
+		return Response{}, fmt.Errorf("reach tracker: %w", err)
 	}
-	conn, err := t.ep.Dial(ctx, to)
-	if err != nil {
-		return Response{}, fmt.Errorf("dial tracker: %w", err)
-	}
-	body, err := exchange(ctx, conn, build(t.target, t.look, me, r))
+	body, err := exchange(ctx, conn, build(t.site.Target, t.look, me, r))
 	if err != nil {
 		return Response{}, err
 	}
 	return parse(body, t.ep.Addr())
-}
-
-// addr returns where to dial, asking the network for a name's address once.
-func (t *Tracker) addr(ctx context.Context) (anon.Addr, error) {
-	if !t.target.Addr.IsUnknown() {
-		return t.target.Addr, nil
-	}
-	t.mu.Lock()
-	a := t.resolved
-	t.mu.Unlock()
-	if !a.IsUnknown() {
-		return a, nil
-	}
-	r, ok := t.ep.(transport.Resolver)
-	if !ok {
-		return anon.Addr{}, &anon.LeakError{Op: "look up", Want: "names inside " + anon.I2P.String(), Got: "an endpoint without names"}
-	}
-	a, err := r.Resolve(ctx, t.target.Host)
-	if err != nil {
-		return anon.Addr{}, err
-	}
-	if a.On() != anon.I2P || a.IsUnknown() {
-		return anon.Addr{}, &anon.LeakError{Op: "look up", Want: anon.I2P.String(), Got: a.On().String()}
-	}
-	t.mu.Lock()
-	t.resolved = a
-	t.mu.Unlock()
-	return a, nil
 }
 
 // exchange sends the request, returns the answer's body and closes conn. The

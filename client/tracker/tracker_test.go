@@ -16,6 +16,7 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/profile"
+	"sotto/client/website"
 )
 
 // home is the tracker of most tests.
@@ -31,7 +32,7 @@ func TestAnnounceOverI2P(t *testing.T) {
 		fakeEndpoint: &fakeEndpoint{addr: self, serve: answering(ok("d8:completei1e10:incompletei2e8:intervali1800e5:peers"+str(string(k[:]))+"e"), &got)},
 		full:         full, names: map[string]anon.Addr{"tracker2.postman.i2p": home},
 	}
-	tr := newTracker(t, Target{Host: "tracker2.postman.i2p", Path: "/announce.php"}, ep)
+	tr := newTracker(t, website.Target{Host: "tracker2.postman.i2p", Path: "/announce.php"}, ep)
 	req := Request{InfoHash: hash20(1), PeerID: hash20(2), Left: 1, Event: Started, WantPeers: true}
 	for range 2 { // the name is looked up once
 		r, err := tr.Announce(t.Context(), req)
@@ -42,7 +43,7 @@ func TestAnnounceOverI2P(t *testing.T) {
 		delete(ep.names, "tracker2.postman.i2p")
 	}
 	ep.wg.Wait()
-	require.Equal(t, string(build(tr.target, tr.look, own{full + ".i2p", 6881}, req)), got)
+	require.Equal(t, string(build(tr.site.Target, tr.look, own{full + ".i2p", 6881}, req)), got)
 	require.True(t, ep.dialed[0] == home && ep.dialed[1] == home)
 }
 
@@ -240,9 +241,9 @@ func TestNewRefusesMixedNetworks(t *testing.T) {
 		require.NoError(t, err)
 		return l
 	}
-	i2p := Target{Host: "x.i2p", Path: "/a"}
+	i2p := website.Target{Host: "x.i2p", Path: "/a"}
 	for name, c := range map[string]struct {
-		target Target
+		target website.Target
 		self   anon.Addr
 		look   profile.Look
 	}{
@@ -254,30 +255,10 @@ func TestNewRefusesMixedNetworks(t *testing.T) {
 		_, err := New(c.target, &fakeEndpoint{addr: c.self}, c.look)
 		require.ErrorIs(t, err, anon.ErrLeak, name)
 	}
-	_, err := New(Target{}, &fakeEndpoint{addr: anon.Unknown(anon.Tor)}, look(anon.Tor))
-	var te *TargetError
+	_, err := New(website.Target{}, &fakeEndpoint{addr: anon.Unknown(anon.Tor)}, look(anon.Tor))
+	var te *website.TargetError
 	require.ErrorAs(t, err, &te)
 }
-
-// A name is looked up inside its network or not at all, and what comes back
-// must be of that network.
-func TestNamesStayInside(t *testing.T) {
-	full, self := destination(1)
-	names := map[string]anon.Addr{"onion.i2p": anon.OnionAddr(key(1), 80), "nobody.i2p": anon.Unknown(anon.I2P)}
-	ep := &i2pEndpoint{fakeEndpoint: &fakeEndpoint{addr: self}, full: full, names: names}
-	for host, want := range map[string]error{"onion.i2p": anon.ErrLeak, "nobody.i2p": anon.ErrLeak, "gone.i2p": anon.ErrUnreachable} {
-		_, err := newTracker(t, Target{Host: host, Path: "/a"}, ep).Announce(t.Context(), Request{})
-		require.ErrorIs(t, err, want, host)
-	}
-	_, err := newTracker(t, Target{Host: "x.i2p", Path: "/a"}, struct {
-		*fakeEndpoint
-		fullAddresser
-	}{ep.fakeEndpoint, ep}).Announce(t.Context(), Request{})
-	require.ErrorIs(t, err, anon.ErrLeak)
-	require.Empty(t, ep.dialed)
-}
-
-type fullAddresser interface{ FullAddr() string }
 
 func TestFailureIsTyped(t *testing.T) {
 	ep := &fakeEndpoint{addr: anon.Unknown(anon.Tor), serve: answering(ok("d14:failure reason22:torrent not registerede"), nil)}

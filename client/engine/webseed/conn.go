@@ -170,12 +170,12 @@ func (c *Conn) request() error {
 
 // appendRequest appends the request for p (RFC 9110, section 14.2).
 func (s *Server) appendRequest(b []byte, l *Layout, p Part) []byte {
-	b = append(append(append(b, "GET "...), l.path(s.target.Path, p.file)...), " HTTP/1.1\r\n"...)
+	b = append(append(append(b, "GET "...), l.path(s.site.Path, p.file)...), " HTTP/1.1\r\n"...)
 	for _, h := range s.look.Web {
 		b = append(append(b, h.Name...), ": "...)
 		switch h.Name {
 		case "Host":
-			b = append(b, s.target.host()...)
+			b = append(b, s.site.HostHeader()...)
 		case "Range":
 			b = strconv.AppendInt(append(b, "bytes="...), p.from, 10)
 			b = strconv.AppendInt(append(b, '-'), p.from+p.size-1, 10)

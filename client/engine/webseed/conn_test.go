@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sotto/anon"
+	"sotto/client/website"
 	"sotto/transport/memory"
 )
 
@@ -218,7 +219,7 @@ func TestGoldenRequests(t *testing.T) {
 	b32 := anon.I2PAddr([32]byte{3})
 	for _, c := range []struct {
 		me     anon.Addr
-		target Target
+		target website.Target
 		want   []string
 	}{
 		{anon.OnionAddr([32]byte{9}, 80), at(onion, "/pub/"), []string{
@@ -226,7 +227,7 @@ func TestGoldenRequests(t *testing.T) {
 		{anon.I2PAddr([32]byte{9}), at(b32, "/pub"), []string{
 			"GET /pub/t/a%20b HTTP/1.1", "Host: " + b32.Host(), "Accept-Encoding: ", "Cache-Control: no-cache", "Pragma: no-cache",
 			"User-Agent: I2PSnark", "Range: bytes=2-6"}},
-		{anon.I2PAddr([32]byte{9}), Target{Host: "files.i2p", Path: "/"}, []string{
+		{anon.I2PAddr([32]byte{9}), website.Target{Host: "files.i2p", Path: "/"}, []string{
 			"GET /t/a%20b HTTP/1.1", "Host: files.i2p", "Accept-Encoding: ", "Cache-Control: no-cache", "Pragma: no-cache",
 			"User-Agent: I2PSnark", "Range: bytes=2-6"}},
 	} {
@@ -310,54 +311,15 @@ func TestRequestsGoAhead(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	onion, b32 := anon.OnionAddr([32]byte{2}, 80), anon.I2PAddr([32]byte{3})
 	tor := &fakeEnd{addr: anon.OnionAddr([32]byte{9}, 80)}
-	for name, target := range map[string]Target{
-		"another network": at(b32, "/"),
-		"a name":          {Host: "files.i2p", Path: "/"},
+	_, err := New(at(b32, "/"), tor, lookOf(t, anon.Tor))
+	require.ErrorIs(t, err, anon.ErrLeak)
+	_, err = New(at(onion, "/"), tor, lookOf(t, anon.I2P))
+	require.ErrorIs(t, err, anon.ErrLeak)
+	for name, target := range map[string]website.Target{
+		"nothing": {}, "a query": at(onion, "/?a"), "a line": at(onion, "/ HTTP/1.1\r\nX: y"),
 	} {
 		_, err := New(target, tor, lookOf(t, anon.Tor))
-		require.ErrorIs(t, err, anon.ErrLeak, name)
-	}
-	_, err := New(at(onion, "/"), tor, lookOf(t, anon.I2P))
-	require.ErrorIs(t, err, anon.ErrLeak)
-	for name, target := range map[string]Target{
-		"nothing": {}, "clearnet": {Host: "example.org", Path: "/"}, "an IP": {Host: "192.0.2.1", Path: "/"},
-		"no path": at(onion, ""), "a query": at(onion, "/?a"), "a line": at(onion, "/ HTTP/1.1\r\nX: y"), "a fragment": at(onion, "/#"),
-		"another host": {Addr: onion, Host: "example.org", Path: "/"}, "long": at(onion, "/"+strings.Repeat("a", maxPath)),
-	} {
-		_, err := New(target, tor, lookOf(t, anon.Tor))
-		require.ErrorAs(t, err, new(*TargetError), name)
-		require.NotContains(t, err.Error(), "192")
-	}
-	require.NotContains(t, fmt.Sprintf("%v %+v %x %s", at(onion, "/secret"), at(onion, "/secret"), at(onion, "/secret"), at(onion, "/secret")), "secret")
-}
-
-// Names go to the endpoint's resolver only, once, and what it says must be an
-// I2P address.
-func TestNamesAreLookedUpInside(t *testing.T) {
-	target := Target{Host: "files.i2p", Path: "/"}
-	me := anon.I2PAddr([32]byte{9})
-	bare := &fakeEnd{addr: me}
-	s, err := New(target, bare, lookOf(t, anon.I2P))
-	require.NoError(t, err)
-	_, err = s.Dial(t.Context(), nil)
-	require.ErrorIs(t, err, anon.ErrLeak)
-
-	for a, want := range map[anon.Addr]bool{anon.I2PAddr([32]byte{3}): true, anon.OnionAddr([32]byte{3}, 80): false, {}: false} {
-		end := namedEnd{&fakeEnd{addr: me, names: map[string]anon.Addr{"files.i2p": a}, serve: func(net.Conn) {}}}
-		s, err := New(target, end, lookOf(t, anon.I2P))
-		require.NoError(t, err)
-		for range 2 {
-			c, err := s.Dial(t.Context(), nil)
-			if !want {
-				require.ErrorIs(t, err, anon.ErrLeak)
-				continue
-			}
-			require.NoError(t, err)
-			c.Close()
-		}
-		if want {
-			require.Equal(t, []string{"files.i2p"}, end.asked)
-		}
+		require.ErrorAs(t, err, new(*website.TargetError), name)
 	}
 }
 

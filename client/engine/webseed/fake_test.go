@@ -17,6 +17,7 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/profile"
+	"sotto/client/website"
 	"sotto/transport"
 	"sotto/transport/memory"
 )
@@ -68,7 +69,9 @@ func (e namedEnd) Resolve(_ context.Context, name string) (anon.Addr, error) {
 }
 
 // at is the target of a path at an address.
-func at(a anon.Addr, path string) Target { return Target{Addr: a, Host: a.Host(), Path: path} }
+func at(a anon.Addr, path string) website.Target {
+	return website.Target{Addr: a, Host: a.Host(), Path: path}
+}
 
 func openMemory(t testing.TB, n *memory.Network) transport.Endpoint {
 	host := n.Transport()

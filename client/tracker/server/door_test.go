@@ -17,6 +17,7 @@ import (
 	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/tracker"
+	"sotto/client/website"
 	"sotto/transport"
 	"sotto/transport/memory"
 )
@@ -42,7 +43,7 @@ func ask(t *testing.T, from transport.Endpoint, to anon.Addr, r tracker.Request)
 	t.Helper()
 	look, err := profile.For(anon.Memory)
 	require.NoError(t, err)
-	tr, err := tracker.New(tracker.Target{Addr: to, Host: to.Host(), Path: "/announce"}, from, look)
+	tr, err := tracker.New(website.Target{Addr: to, Host: to.Host(), Path: "/announce"}, from, look)
 	require.NoError(t, err)
 	return tr.Announce(t.Context(), r)
 }

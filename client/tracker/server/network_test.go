@@ -12,6 +12,7 @@ import (
 	"sotto/anon"
 	"sotto/anon/profile"
 	"sotto/client/tracker"
+	"sotto/client/website"
 	"sotto/transport"
 )
 
@@ -111,7 +112,7 @@ func TestRoundTripOnEachNetwork(t *testing.T) {
 			defer shared.Close()
 			look, err := profile.For(home.Addr().On())
 			require.NoError(t, err)
-			target := tracker.Target{Addr: home.Addr(), Host: home.Addr().Host(), Path: "/announce"}
+			target := website.Target{Addr: home.Addr(), Host: home.Addr().Host(), Path: "/announce"}
 			announce := func(ep transport.Endpoint, e tracker.Event) []anon.Addr {
 				tr, err := tracker.New(target, ep, look)
 				require.NoError(t, err)

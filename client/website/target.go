@@ -1,4 +1,4 @@
-package tracker
+package website
 
 import (
 	"fmt"
@@ -8,23 +8,22 @@ import (
 	"sotto/anon"
 )
 
-// Target is the tracker to announce to. Reading URLs is the business of
-// client/metainfo, whose Tracker has these fields. A Target is as linkable as
-// the URL; fmt and slog see nothing of it.
+// Target says where a site is, as the Tracker and the WebSeed of client/metainfo
+// do. It is as linkable as a URL; fmt and slog see nothing of it.
 type Target struct {
 	// Addr is dialled. Unknown (the zero Addr) when there is only a name.
 	Addr anon.Addr
 	// Host is Addr.Host(), or name.i2p when Addr is unknown. It is sent to
-	// the tracker and, as a name, looked up inside I2P.
+	// the server and, as a name, looked up inside I2P.
 	Host string
 	// Path starts with "/" and may bring a query.
 	Path string
 }
 
-// String hides the tracker.
-func (t Target) String() string { return "tracker on " + t.network().String() }
+// String hides the site.
+func (t Target) String() string { return "site on " + t.network().String() }
 
-// Format hides the tracker from every fmt verb.
+// Format hides the site from every fmt verb.
 func (t Target) Format(f fmt.State, _ rune) { fmt.Fprint(f, t.String()) }
 
 // network is 0 for a Target that is none.
@@ -38,8 +37,9 @@ func (t Target) network() anon.Network {
 	return 0
 }
 
-// hostHeader adds the port as HTTP wants it, where the network has ports.
-func (t Target) hostHeader() string {
+// HostHeader returns the Host header of HTTP/1.1: with the port where the network
+// has ports and it is not 80.
+func (t Target) HostHeader() string {
 	if p := t.Addr.Port(); p != 0 && p != 80 {
 		return t.Host + ":" + strconv.Itoa(int(p))
 	}
@@ -77,7 +77,7 @@ func isName(host string) bool {
 		host[0] != '.' && host[0] != '-' && !strings.Contains(host, "..") && !strings.HasSuffix(host, ".b32.i2p")
 }
 
-// TargetError says why a Target cannot be announced to, without repeating it.
+// TargetError says why a Target cannot be reached, without repeating it.
 type TargetError struct{ Problem string }
 
-func (e *TargetError) Error() string { return "tracker: " + e.Problem }
+func (e *TargetError) Error() string { return "web server: " + e.Problem }

@@ -1,4 +1,4 @@
-package tracker
+package website
 
 import (
 	"fmt"
@@ -13,8 +13,7 @@ import (
 func at(a anon.Addr, path string) Target { return Target{Addr: a, Host: a.Host(), Path: path} }
 
 func TestTargetCheck(t *testing.T) {
-	_, dest := destination(0x51)
-	onion, memory := anon.OnionAddr(key(5), 80), anon.MemoryAddr(key(6))
+	dest, onion, memory := anon.I2PAddr([32]byte{4}), anon.OnionAddr([32]byte{5}, 80), anon.MemoryAddr([32]byte{6})
 	for name, c := range map[string]struct {
 		target Target
 		ok     bool
