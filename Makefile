@@ -11,6 +11,11 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.6.1
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
 UNIT = $$($(GO) list ./... | grep -v /testnet)
 
+# Packages without a goroutine, which have no races: TestSequentialPackagesStartNothing.
+SEQUENTIAL = anon anon/folder anon/profile anon/redact client/bencode client/config client/engine/choke client/engine/disk client/engine/merkle client/engine/pace client/engine/pick client/health client/journal client/metainfo
+# The longest first, so that it is not what the others have to wait for.
+CONCURRENT = ./client/engine $$($(GO) list ./... | grep -v -e /testnet -e '/client/engine$$' $(SEQUENTIAL:%=-e '^sotto/%$$'))
+
 .PHONY: build man check test demo bench torture lint fuzz fuzz-long swarms kills race e2e install-deps install-demo-deps cross
 
 build:
@@ -26,7 +31,7 @@ man: build
 check: lint
 	$(GO) test $(UNIT) ./testnet/house
 
-# The order is from cheap to dear. The race detector runs the unit tests too.
+# The order is from cheap to dear.
 test: install-deps lint cross race swarms kills fuzz e2e
 
 lint:
@@ -38,8 +43,11 @@ cross:
 	GOOS=darwin $(GO) vet ./cmd/... ./anon/... ./client/... ./transport/...
 	GOOS=windows $(GO) vet ./cmd/... ./anon/... ./client/... ./transport/...
 
+# Every unit test, with the race detector where there can be races. Many wait
+# more than they work, so one more package runs than there are cores.
 race:
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(UNIT)
+	$(GO) test -timeout 30m $(SEQUENTIAL:%=./%)
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 3 $(CONCURRENT)
 
 # Fifty peers each, in virtual time; a seed that fails is named with the
 # command that plays it again.
