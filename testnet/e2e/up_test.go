@@ -103,35 +103,3 @@ func TestUpMovesFiles(t *testing.T) {
 	require.Equal(t, want, got)
 	require.NoDirExists(t, filepath.Join(d.Downloads, it.Name))
 }
-
-// What a daemon shares is fetched to the end at the address in its link, though
-// its engine is killed meanwhile; and again when the daemon was killed as a whole.
-func TestUpKeepsTheAddressOfAShare(t *testing.T) {
-	t.Parallel()
-	bob := newUser(t, "tor")
-	shared := filepath.Join(bob.Dir, "shared")
-	sample := filepath.Join(shared, "sample")
-	require.NoError(t, user.Sample(sample, 9, []user.File{{Path: "a.bin", Bytes: 8 * mib}, {Path: "b.bin", Bytes: 8 * mib}}))
-	want, err := user.Sums(sample)
-	require.NoError(t, err)
-	require.NoError(t, bob.Configure("daemon", `share_dirs = ["`+shared+`"]`))
-	d := up(t, bob)
-	var made struct{ Hash string }
-	require.NoError(t, d.Call(within(t), "sotto_share", map[string]any{"path": sample, "stable": true}, &made))
-	link := until(t, d, made.Hash, func(it user.Item) bool { return it.Status == 6 && strings.Contains(it.Magnet, ".onion") }).Magnet
-
-	first := newUser(t, "tor")
-	get := start(t, first, "get", "-o", filepath.Join(first.Dir, "downloads"), link)
-	_, err = get.Await(within(t), user.Reaches(0.2))
-	require.NoError(t, err)
-	require.NoError(t, d.KillEngine())
-	finish(t, get, want)
-	require.NoError(t, d.Kill())
-	d.Wait()
-
-	d = up(t, bob)
-	again := until(t, d, made.Hash, func(it user.Item) bool { return it.Status == 6 && strings.Contains(it.Magnet, ".onion") })
-	require.Equal(t, link, again.Magnet)
-	second := newUser(t, "tor")
-	finish(t, start(t, second, "get", "-o", filepath.Join(second.Dir, "downloads"), link), want)
-}
