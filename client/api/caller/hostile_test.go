@@ -81,7 +81,9 @@ func TestHostileRefusals(t *testing.T) {
 		"long":      {says(500, strings.Repeat("x", 1<<20)), "x…"},
 		"silent":    {says(503, ""), "503 Service Unavailable"},
 		"conflict":  {says(409, "no id"), "409 Conflict"},
-		"redirect":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound) }, "302 Found"},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://192.0.2.1/", http.StatusFound)
+		}, "302 Found"},
 		"conflict ever": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Transmission-Session-Id", "abc")
 			w.WriteHeader(409)
