@@ -84,20 +84,15 @@ func (o *owner) openContent(raw []byte) (*content, error) {
 	return &content{info: info, raw: raw, hashes: hashes, forest: trees, files: files, chosen: chosen, data: data}, nil
 }
 
-// layout gives files their places. Padding has a place and no file. Without a
-// v1 part there is none, and every file begins a piece (BEP 52).
+// layout gives files their places. Padding has a place and no file.
 func layout(info *metainfo.Info) []disk.File {
 	files := make([]disk.File, len(info.Files))
-	var at int64
-	for i, f := range info.Files {
-		if !info.V1 && f.Length > 0 {
-			at = (at + info.PieceLength - 1) / info.PieceLength * info.PieceLength
-		}
+	for i, at := range info.Offsets() {
+		f := info.Files[i]
 		files[i] = disk.File{Length: f.Length, Offset: at, Pad: f.Pad}
 		if !f.Pad {
 			files[i].Path = strings.Split(f.Path, "/")
 		}
-		at += f.Length
 	}
 	return files
 }

@@ -109,17 +109,11 @@ func (t *torrent) inform(info *metainfo.Info) {
 	}
 }
 
-// spansOf are where the files lie: without a v1 part every file begins a piece
-// (BEP 52).
+// spansOf are where the files lie.
 func spansOf(info *metainfo.Info) []store.Span {
 	spans := make([]store.Span, len(info.Files))
-	var at int64
-	for i, f := range info.Files {
-		if !info.V1 && f.Length > 0 {
-			at = (at + info.PieceLength - 1) / info.PieceLength * info.PieceLength
-		}
-		spans[i] = store.Span{Offset: at, Length: f.Length, Pad: f.Pad}
-		at += f.Length
+	for i, at := range info.Offsets() {
+		spans[i] = store.Span{Offset: at, Length: info.Files[i].Length, Pad: info.Files[i].Pad}
 	}
 	return spans
 }

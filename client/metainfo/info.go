@@ -35,6 +35,21 @@ type Info struct {
 	V1, V2 bool
 }
 
+// Offsets returns where each of Files begins in the bytes that the pieces run
+// through. Without a v1 part every file begins a piece (BEP 52).
+func (in *Info) Offsets() []int64 {
+	offsets := make([]int64, len(in.Files))
+	var at int64
+	for i, f := range in.Files {
+		if !in.V1 && f.Length > 0 {
+			at = (at + in.PieceLength - 1) / in.PieceLength * in.PieceLength
+		}
+		offsets[i] = at
+		at += f.Length
+	}
+	return offsets
+}
+
 // ParseInfo checks an info dictionary and that it has the hash want, of v1 or
 // the first 20 bytes of that of v2: one from a torrent file, or from peers that
 // nobody vouches for. It keeps nothing of raw. Errors are *Error or ErrHash.

@@ -95,6 +95,13 @@ func TestPrivate(t *testing.T) {
 	require.ErrorContains(t, err, "private is not a number")
 }
 
+func TestOffsets(t *testing.T) {
+	in := &Info{PieceLength: 16, V1: true, Files: []File{{Length: 3}, {Length: 0}, {Length: 16}, {Length: 5}}}
+	require.Equal(t, []int64{0, 3, 3, 19}, in.Offsets())
+	in.V1 = false
+	require.Equal(t, []int64{0, 3, 16, 32}, in.Offsets(), "an empty file takes no piece")
+}
+
 func TestParseInfoChecksTheHash(t *testing.T) {
 	_, err := ParseInfo([]byte(single("a")), [20]byte{1})
 	require.ErrorIs(t, err, ErrHash)
