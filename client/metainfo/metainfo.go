@@ -11,6 +11,7 @@ package metainfo
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"sotto/anon"
 )
@@ -156,42 +157,34 @@ func (l *Link) ignore(kind Kind, text, why string) {
 
 // addTracker keeps a usable tracker that is not there yet, or notes why not.
 func (l *Link) addTracker(raw string) {
-	if raw == "" {
-		return
+	if raw != "" {
+		add(l, &l.Trackers, KindTracker, MaxTrackers, raw, ParseTracker)
 	}
-	t, err := ParseTracker(raw)
-	var refused *Refusal
-	if errors.As(err, &refused) {
-		l.ignore(KindTracker, raw, refused.Why)
-		return
-	}
-	for _, have := range l.Trackers {
-		if have == t {
-			return
-		}
-	}
-	if len(l.Trackers) == MaxTrackers {
-		l.ignore(KindTracker, raw, fmt.Sprintf("more than %d trackers", MaxTrackers))
-		return
-	}
-	l.Trackers = append(l.Trackers, t)
 }
 
 // addPeer keeps an address that is not there yet, or notes why not.
 func (l *Link) addPeer(raw string) {
-	a, err := anon.ParseAddr(raw)
-	if err != nil {
-		l.ignore(KindPeer, raw, whyNotPeer(raw, err))
-		return
-	}
-	for _, have := range l.Peers {
-		if have == a {
-			return
+	add(l, &l.Peers, KindPeer, MaxPeers, raw, func(raw string) (anon.Addr, error) {
+		a, err := anon.ParseAddr(raw)
+		if err != nil {
+			err = &Refusal{whyNotPeer(raw, err)}
 		}
+		return a, err
+	})
+}
+
+// add puts what raw says into list, unless it is there already, or notes why
+// not. Errors of read are *Refusal.
+func add[T comparable](l *Link, list *[]T, kind Kind, most int, raw string, read func(string) (T, error)) {
+	one, err := read(raw)
+	var refused *Refusal
+	switch {
+	case errors.As(err, &refused):
+		l.ignore(kind, raw, refused.Why)
+	case slices.Contains(*list, one):
+	case len(*list) == most:
+		l.ignore(kind, raw, fmt.Sprintf("more than %d %ss", most, kind))
+	default:
+		*list = append(*list, one)
 	}
-	if len(l.Peers) == MaxPeers {
-		l.ignore(KindPeer, raw, fmt.Sprintf("more than %d peers", MaxPeers))
-		return
-	}
-	l.Peers = append(l.Peers, a)
 }

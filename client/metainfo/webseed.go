@@ -1,8 +1,6 @@
 package metainfo
 
 import (
-	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -54,23 +52,7 @@ func ParseWebSeed(raw string) (WebSeed, error) {
 
 // addWebSeed keeps a usable web seed that is not there yet, or notes why not.
 func (l *Link) addWebSeed(raw string) {
-	if raw == "" {
-		return
+	if raw != "" { // as some makers of torrents leave it
+		add(l, &l.WebSeeds, KindWebSeed, MaxWebSeeds, raw, ParseWebSeed)
 	}
-	w, err := ParseWebSeed(raw)
-	var refused *Refusal
-	if errors.As(err, &refused) {
-		l.ignore(KindWebSeed, raw, refused.Why)
-		return
-	}
-	for _, have := range l.WebSeeds {
-		if have == w {
-			return
-		}
-	}
-	if len(l.WebSeeds) == MaxWebSeeds {
-		l.ignore(KindWebSeed, raw, fmt.Sprintf("more than %d web seeds", MaxWebSeeds))
-		return
-	}
-	l.WebSeeds = append(l.WebSeeds, w)
 }
