@@ -97,10 +97,7 @@ func (o *owner) claim(t *torrent, shared bool) bool {
 	if t.info == nil {
 		return true
 	}
-	places := []place{{t.dir(), t.paths()}}
-	if m := t.own.Move; m != nil {
-		places = append(places, m.From, m.To)
-	}
+	places := t.places()
 	for i, p := range places {
 		names, err := engine.NamesOf(t.info, p.Paths)
 		if err != nil {

@@ -20,6 +20,16 @@ type place struct {
 	Paths []string `json:"paths"`
 }
 
+// places are where t's files lie, and where they come from and go to while they
+// are being moved.
+func (t *torrent) places() []place {
+	all := []place{{t.dir(), t.paths()}}
+	if m := t.own.Move; m != nil {
+		all = append(all, m.From, m.To)
+	}
+	return all
+}
+
 // move is a change of place that has begun. It is in the store before the first
 // file is touched, and gone after the last: whoever finds one goes on with it.
 // At every instant each file is whole at its old or at its new place.

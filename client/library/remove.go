@@ -69,12 +69,8 @@ func (o *owner) bury() {
 
 // erase returns a worker that deletes the files of a torrent, and no others.
 func (o *owner) erase(t *torrent) func() report {
-	places := []place{{t.dir(), t.paths()}}
-	if m := t.own.Move; m != nil {
-		places = append(places, m.From, m.To)
-	}
 	var all []carrier
-	for _, p := range places {
+	for _, p := range t.places() {
 		if names, err := engine.NamesOf(t.info, p.Paths); err == nil {
 			all = append(all, carrier{from: o.deletable(t, p.Dir, names), dirs: [2]string{p.Dir, ""}})
 		} // else nothing was ever written there
