@@ -31,7 +31,7 @@ func (d *Data) Allocate(room func(need int64) error) error {
 		if f.at == part {
 			info, err := d.root.Lstat(partPath(f.path))
 			if err != nil {
-				return d.failed(fmt.Errorf("take room: %w", bare(err)))
+				return d.failed(fmt.Errorf("take room: %w", Bare(err)))
 			}
 			left -= min(taken(info), left)
 		}
@@ -47,7 +47,7 @@ func (d *Data) Allocate(room func(need int64) error) error {
 		err = d.fill(list[i])
 	}
 	if err != nil {
-		return d.failed(fmt.Errorf("take room: %w", bare(err)))
+		return d.failed(fmt.Errorf("take room: %w", Bare(err)))
 	}
 	return nil
 }

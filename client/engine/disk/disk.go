@@ -22,7 +22,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"sort"
 	"sync"
 )
 
@@ -87,14 +86,6 @@ type Data struct {
 	done     chan struct{}
 }
 
-type state uint8
-
-const (
-	unknown state = iota
-	bad
-	good
-)
-
 type where uint8
 
 const (
@@ -114,18 +105,6 @@ type file struct {
 	wanted   bool
 	verified int64 // bytes in good pieces
 	pending  bool  // wanted, and not whole under its final name
-}
-
-// Progress is what is known of the pieces now.
-type Progress struct {
-	Total, Verified int64 // bytes of files
-	// Wanted and WantedVerified are those of the files that are wanted.
-	Wanted, WantedVerified int64
-	Pieces                 int
-	Known                  int // pieces whose state is known; less than Pieces while checking
-	Good                   int
-	// Done: every wanted file is whole and has its name.
-	Done bool
 }
 
 // Open checks the names, looks at what is there, and makes empty files. It
@@ -161,7 +140,7 @@ func Open(o Options) (*Data, error) {
 		return nil, err
 	}
 	if err := d.openRoot(); err != nil {
-		return nil, fmt.Errorf("open data folder: %w", bare(err))
+		return nil, fmt.Errorf("open data folder: %w", Bare(err))
 	}
 	if err := d.findAll(); err != nil {
 		d.from.Close()
@@ -174,13 +153,13 @@ func Open(o Options) (*Data, error) {
 // findAll looks for every file.
 func (d *Data) findAll() error {
 	if err := d.findEdges(); err != nil {
-		return fmt.Errorf("open the edges of files that are not wanted: %w", bare(err))
+		return fmt.Errorf("open the edges of files that are not wanted: %w", Bare(err))
 	}
 	for i, f := range d.files {
 		if f.Pad {
 			f.at = final
 		} else if err := d.find(f); err != nil {
-			return fmt.Errorf("open file %d of the torrent: %w", i, bare(err))
+			return fmt.Errorf("open file %d of the torrent: %w", i, Bare(err))
 		}
 		d.note(f)
 	}
@@ -232,170 +211,6 @@ func (d *Data) find(f *file) error {
 	return nil
 }
 
-// Checked is closed once the state of every piece is known.
-func (d *Data) Checked() <-chan struct{} { return d.checked }
-
-// Done is closed once every wanted file is whole and has its final name. It
-// stays closed when more is wanted later.
-func (d *Data) Done() <-chan struct{} { return d.done }
-
-// Progress returns a snapshot.
-func (d *Data) Progress() Progress {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	p := Progress{
-		Total: d.bytes, Verified: d.verified,
-		Pieces: len(d.pieces), Known: d.known, Good: d.good, Done: d.pending == 0,
-	}
-	for _, f := range d.files {
-		if f.wanted {
-			p.Wanted, p.WantedVerified = p.Wanted+f.Length, p.WantedVerified+f.verified
-		}
-	}
-	return p
-}
-
-// State reports whether a piece's state is known, and whether it is good.
-func (d *Data) State(piece int) (known, isGood bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	s := d.pieces[piece]
-	return s != unknown, s == good
-}
-
-// Mark records that a piece's hash was, or was not, right. Finished files get
-// their final names here.
-func (d *Data) Mark(piece int, isGood bool) error {
-	d.mu.Lock()
-	old, now := d.pieces[piece], bad
-	if isGood {
-		now = good
-	}
-	d.pieces[piece] = now
-	if old == unknown {
-		d.known++
-	}
-	if (old == good) != isGood {
-		d.count(piece, isGood)
-	}
-	d.mu.Unlock()
-	if isGood {
-		if err := d.promote(piece); err != nil {
-			return d.failed(fmt.Errorf("finish a file: %w", bare(err)))
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.announce()
-	return nil
-}
-
-// count follows a piece that became good or ceased to be. d.mu is held.
-func (d *Data) count(piece int, isGood bool) {
-	by := int64(-1)
-	if isGood {
-		by = 1
-	}
-	d.good += int(by)
-	for s := range d.locate(int64(piece)*d.opts.PieceLength, d.opts.PieceLength) {
-		s.f.verified += by * s.n
-		d.verified += by * s.n
-		d.note(s.f)
-	}
-}
-
-// note keeps the number of pending files. d.mu is held, or nobody else has d.
-func (d *Data) note(f *file) {
-	pending := f.wanted && (f.at != final || f.verified != f.Length)
-	switch {
-	case pending && !f.pending:
-		d.pending++
-	case f.pending && !pending:
-		d.pending--
-	}
-	f.pending = pending
-}
-
-// announce closes the channels whose time has come. d.mu is held.
-func (d *Data) announce() {
-	if d.known == len(d.pieces) {
-		closeOnce(d.checked)
-	}
-	if d.pending == 0 {
-		closeOnce(d.done)
-	}
-}
-
-// moved records a file's new place. d.names is held for writing.
-func (d *Data) moved(f *file, to where) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	f.at = to
-	d.note(f)
-}
-
-func closeOnce(c chan struct{}) {
-	select {
-	case <-c:
-	default:
-		close(c)
-	}
-}
-
-// PieceLength counts the bytes of files in a piece; gaps do not count.
-func (d *Data) PieceLength(piece int) (n int64) {
-	begin := int64(piece) * d.opts.PieceLength
-	for s := range d.locate(begin, d.opts.PieceLength) {
-		n += s.n
-	}
-	return n
-}
-
-// segment is a run of bytes inside one file.
-type segment struct {
-	f      *file
-	off, n int64
-}
-
-// locate yields the parts of files that lie in [off, off+n).
-func (d *Data) locate(off, n int64) func(func(segment) bool) {
-	first := sort.Search(len(d.files), func(i int) bool {
-		return d.files[i].Offset+d.files[i].Length > off
-	})
-	return func(yield func(segment) bool) {
-		for _, f := range d.files[first:] {
-			from, to := max(off, f.Offset), min(off+n, f.Offset+f.Length)
-			if f.Offset >= off+n {
-				return
-			}
-			if from < to && !yield(segment{f, from - f.Offset, to - from}) {
-				return
-			}
-		}
-	}
-}
-
-// failed remembers the first fault and returns it.
-func (d *Data) failed(err error) error {
-	d.mu.Lock()
-	first := d.fault == nil
-	if first {
-		d.fault = err
-	}
-	err = d.fault
-	d.mu.Unlock()
-	if first && d.opts.OnError != nil {
-		d.opts.OnError(err)
-	}
-	return err
-}
-
-func (d *Data) faulted() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.fault
-}
-
 // Close syncs what was written and lets go of the folder. It waits for reads
 // and writes in progress; later ones return fs.ErrClosed. Calling it again
 // returns the same error.
@@ -408,24 +223,11 @@ func (d *Data) Close() error {
 	d.closed = true
 	var errs []error
 	for _, f := range d.files {
-		errs = append(errs, bare(d.sync(f)))
+		errs = append(errs, Bare(d.sync(f)))
 	}
-	errs = append(errs, bare(d.sync(&d.edges.file)))
+	errs = append(errs, Bare(d.sync(&d.edges.file)))
 	d.closeErr = errors.Join(append(errs, d.from.Close())...)
 	return d.closeErr
-}
-
-// bare takes the path out of an error: file names are not for logs.
-func bare(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	var le *os.LinkError
-	if errors.As(err, &le) {
-		return le.Err
-	}
-	return err
 }
 
 var _ interface {

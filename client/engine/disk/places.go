@@ -44,7 +44,7 @@ func NamesOf(files []File, pieceLength int64) (Names, error) {
 func (n Names) Look(dir string) ([]fs.FileInfo, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, bare(err)
+		return nil, Bare(err)
 	}
 	defer root.Close()
 	d := &Data{root: root, from: root}
@@ -57,10 +57,10 @@ func (n Names) Look(dir string) ([]fs.FileInfo, error) {
 			switch _, err := d.lookup(name); {
 			case errors.Is(err, fs.ErrNotExist):
 			case err != nil:
-				return nil, bare(err)
+				return nil, Bare(err)
 			default:
 				if out[i], err = root.Lstat(name); err != nil {
-					return nil, bare(err)
+					return nil, Bare(err)
 				}
 			}
 		}
@@ -131,7 +131,7 @@ func (d *Data) safeFile(f *file) error {
 		f.dirty = true
 		d.mu.Unlock()
 	}
-	return bare(err)
+	return Bare(err)
 }
 
 func (d *Data) stat(f *file) (fs.FileInfo, error) {
@@ -147,5 +147,5 @@ func (d *Data) stat(f *file) (fs.FileInfo, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return info, bare(err)
+	return info, Bare(err)
 }

@@ -41,7 +41,7 @@ func (d *Data) SetWanted(file int, on bool) error {
 	}
 	d.mu.Unlock()
 	if err := d.make(f); err != nil {
-		return d.failed(fmt.Errorf("make a file: %w", bare(err)))
+		return d.failed(fmt.Errorf("make a file: %w", Bare(err)))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
