@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"sotto/client/engine"
+	"sotto/client/engine/disk"
 )
 
 // pairs lists every name that a torrent's files may have, at the same index for
@@ -31,7 +32,7 @@ type carrier struct {
 // is interrupted by ctx or by death it can be called again.
 func (c *carrier) carry(ctx context.Context) error {
 	if err := os.MkdirAll(c.dirs[1], 0o755); err != nil {
-		return bare(err)
+		return disk.Bare(err)
 	}
 	for i := range c.from {
 		if ctx.Err() != nil {
@@ -60,12 +61,12 @@ func (c *carrier) one(ctx context.Context, i int) error {
 	case notThere(err):
 		return nil // it never was, or has been brought over already
 	case err != nil:
-		return bare(err)
+		return disk.Bare(err)
 	case !info.Mode().IsRegular():
 		return engine.ErrInTheWay
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return bare(err)
+		return disk.Bare(err)
 	}
 	if there, err := os.Lstat(to); err == nil {
 		if there.Mode().IsRegular() && there.Size() == info.Size() && there.ModTime().Equal(info.ModTime()) {
@@ -73,13 +74,13 @@ func (c *carrier) one(ctx context.Context, i int) error {
 		}
 		return engine.ErrInTheWay
 	} else if !notThere(err) {
-		return bare(err)
+		return disk.Bare(err)
 	}
 	err = os.Rename(from, to)
 	if err == nil || !anotherDisk(err) {
-		return bare(err)
+		return disk.Bare(err)
 	}
-	return bare(duplicate(ctx, from, to, info))
+	return disk.Bare(duplicate(ctx, from, to, info))
 }
 
 // duplicate copies a file and brings it to the disk before it has its name.
@@ -142,9 +143,9 @@ func (c *carrier) back() error {
 		switch {
 		case terr != nil:
 		case notThere(err):
-			errs = append(errs, bare(os.Rename(to, from)))
+			errs = append(errs, disk.Bare(os.Rename(to, from)))
 		case err == nil && there.Size() == was.Size() && there.ModTime().Equal(was.ModTime()) && !os.SameFile(was, there):
-			errs = append(errs, bare(os.Remove(to)))
+			errs = append(errs, disk.Bare(os.Remove(to)))
 		}
 	}
 	prune(c.dirs[1], c.to)
@@ -163,7 +164,7 @@ func (c *carrier) sweep() error {
 		}
 		err := os.Remove(filepath.Join(c.dirs[0], filepath.FromSlash(c.from[i])))
 		if !notThere(err) {
-			errs = append(errs, bare(err))
+			errs = append(errs, disk.Bare(err))
 		}
 	}
 	prune(c.dirs[0], c.from)
@@ -204,17 +205,4 @@ func straight(dir, name string) bool {
 		}
 	}
 	return true
-}
-
-// bare takes the path out of an error: file names are not for logs.
-func bare(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	var le *os.LinkError
-	if errors.As(err, &le) {
-		return le.Err
-	}
-	return err
 }

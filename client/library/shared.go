@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sotto/anon"
+	"sotto/client/engine/disk"
 	"sotto/client/metainfo"
 )
 
@@ -29,7 +30,7 @@ func whyNot(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return &unshareable{"Not all of it may be read."}
 	case errors.As(err, &errno):
-		return bare(err)
+		return disk.Bare(err)
 	}
 	if inner := errors.Unwrap(err); inner != nil {
 		err = inner
