@@ -35,6 +35,8 @@ type client struct {
 	dialsCipher bool
 }
 
+// Transmission and aria2 of Debian read no hybrid:
+// TestOldClientsCannotReadHybrids.
 var clients = []client{
 	{name: "transmission", command: transmission, kinds: []string{"v1"}},
 	{name: "libtorrent", command: libtorrent, kinds: []string{"v1", "hybrid", "v2"}},

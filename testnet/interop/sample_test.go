@@ -26,7 +26,7 @@ import (
 // sample is a torrent and where its files lie. It is only read after it was
 // made, so many may seed from it.
 type sample struct {
-	kind   string // of the torrent: "v1", "hybrid", "v2"
+	kind   string // of the torrent: "v1", "padded" (v1 with padding files), "hybrid", "v2"
 	dir    string
 	name   string
 	info   []byte
@@ -67,7 +67,7 @@ func newSample(t testing.TB, dir string, pieceLength int64, sizes ...int64) *sam
 	return s
 }
 
-// as makes a second torrent of the same files, "hybrid" or "v2".
+// as makes a second torrent of the same files, of another kind than v1.
 func (s *sample) as(t testing.TB, kind string, pieceLength int64) *sample {
 	path := filepath.Join(t.TempDir(), "torrent")
 	out, err := exec.Command("/usr/bin/python3", "testdata/make_torrent.py",
@@ -77,7 +77,11 @@ func (s *sample) as(t testing.TB, kind string, pieceLength int64) *sample {
 	require.NoError(t, err)
 	info, err := links.ParseInfo(link.Info, link.InfoHash)
 	require.NoError(t, err)
-	require.Equal(t, kind, info.Format().String())
+	format := kind
+	if kind == "padded" {
+		format = "v1"
+	}
+	require.Equal(t, format, info.Format().String())
 	h := *s
 	h.kind, h.info, h.hash, h.v2, h.layers = kind, link.Info, link.InfoHash, link.V2Hash, link.Layers
 	h.pads = map[string]int64{}
