@@ -170,30 +170,10 @@ const (
 	outboundShare = 3  // and one for those we dial, while we lack anything
 )
 
-// complete checks the options and fills in defaults.
+// complete checks the options, makes what they hold the torrent's own, and fills
+// in defaults.
 func complete(o *Options) error {
-	switch {
-	case o.Endpoint == nil:
-		return errors.New("no endpoint")
-	case o.Look.Network == 0 || o.Look.Network != o.Endpoint.Addr().On():
-		return &anon.LeakError{Op: "open torrent", Want: o.Endpoint.Addr().On().String(), Got: o.Look.Network.String()}
-	case o.InfoHash == [20]byte{}:
-		return errors.New("no info hash")
-	case o.Base != "" && !o.ReadOnly:
-		return errors.New("a base is for reading only")
-	case o.Dir == "" && o.Base == "":
-		return errors.New("no data folder")
-	case o.Have != nil && o.Info == nil:
-		return errors.New("pieces of a torrent without metadata")
-	case len(o.Info) > MaxInfo:
-		return errors.New("info dictionary above 16 MiB")
-	case o.Info != nil && !o.matches(o.Info):
-		return errors.New("info dictionary does not match the info hash")
-	}
-	if len(o.Extensions) > maxExtensions || slices.Contains(o.Extensions, nil) {
-		return errors.New("too many extensions, or a nil one")
-	}
-	if _, err := register(o.Extensions); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
 	o.Info, o.Layers = slices.Clone(o.Info), slices.Clone(o.Layers)
@@ -221,4 +201,31 @@ func complete(o *Options) error {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return nil
+}
+
+// check returns what is wrong with the options.
+func (o *Options) check() error {
+	switch {
+	case o.Endpoint == nil:
+		return errors.New("no endpoint")
+	case o.Look.Network == 0 || o.Look.Network != o.Endpoint.Addr().On():
+		return &anon.LeakError{Op: "open torrent", Want: o.Endpoint.Addr().On().String(), Got: o.Look.Network.String()}
+	case o.InfoHash == [20]byte{}:
+		return errors.New("no info hash")
+	case o.Base != "" && !o.ReadOnly:
+		return errors.New("a base is for reading only")
+	case o.Dir == "" && o.Base == "":
+		return errors.New("no data folder")
+	case o.Have != nil && o.Info == nil:
+		return errors.New("pieces of a torrent without metadata")
+	case len(o.Info) > MaxInfo:
+		return errors.New("info dictionary above 16 MiB")
+	case o.Info != nil && !o.matches(o.Info):
+		return errors.New("info dictionary does not match the info hash")
+	}
+	if len(o.Extensions) > maxExtensions || slices.Contains(o.Extensions, nil) {
+		return errors.New("too many extensions, or a nil one")
+	}
+	_, err := register(o.Extensions)
+	return err
 }
