@@ -102,6 +102,11 @@ func (s *server) do(ctx context.Context, m message, p *presence) (rep message, c
 	if p == nil {
 		return rep, nil, closedError("ask an endpoint")
 	}
+	return s.doAt(ctx, m, p)
+}
+
+// doAt does what m asks of an endpoint.
+func (s *server) doAt(ctx context.Context, m message, p *presence) (rep message, c net.Conn, err error) {
 	switch m.Verb {
 	case verbDial:
 		if to := m.Remote.addr(); to.On() != p.network || to.IsUnknown() {
