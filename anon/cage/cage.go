@@ -122,6 +122,27 @@ func (v Verdict) Holes() []string {
 	return names
 }
 
+// missing returns what the kernel says is not there: grave is what no engine may
+// run without if it is to be called confined.
+func (f Facts) missing() (grave, slight []string) {
+	if !f.Filtered {
+		grave = append(grave, "a thread without a filter")
+	}
+	if !f.Powerless {
+		grave = append(grave, "a thread with capabilities")
+	}
+	if !f.Hidden {
+		grave = append(grave, "the parent can be opened")
+	}
+	if f.Landlock == 0 {
+		slight = append(slight, "no landlock")
+	}
+	if !f.OwnNetwork {
+		slight = append(slight, "no network namespace of its own")
+	}
+	return grave, slight
+}
+
 // Judge turns what the engine reported, what the parent heard and what the
 // kernel says into a label. An attempt of the catalogue that the report lacks
 // counts as one that got through: an engine cannot pass by silence. On systems
@@ -158,21 +179,9 @@ func Judge(report Report, heard []string, facts Facts) Verdict {
 			v.Missing, onlyNamespaces = append(v.Missing, "unexplained arrival"), false
 		}
 	}
-	if !facts.Filtered {
-		v.Missing, onlyNamespaces = append(v.Missing, "a thread without a filter"), false
-	}
-	if !facts.Powerless {
-		v.Missing, onlyNamespaces = append(v.Missing, "a thread with capabilities"), false
-	}
-	if !facts.Hidden {
-		v.Missing, onlyNamespaces = append(v.Missing, "the parent can be opened"), false
-	}
-	if facts.Landlock == 0 {
-		v.Missing = append(v.Missing, "no landlock")
-	}
-	if !facts.OwnNetwork {
-		v.Missing = append(v.Missing, "no network namespace of its own")
-	}
+	grave, slight := facts.missing()
+	v.Missing = slices.Concat(v.Missing, grave, slight)
+	onlyNamespaces = onlyNamespaces && len(grave) == 0
 	switch {
 	case len(v.Missing) == 0:
 		v.Label = Sealed
