@@ -20,12 +20,13 @@ var ErrElsewhere = errors.New("an unfinished download of it lies in another fold
 // Get fetches what link names into dir, an existing absolute folder, and
 // returns when everything is verified and on disk. A link that names files is
 // about these only; without, those of an earlier Get that was interrupted are
-// meant, and at first all. When ctx ends first, what
-// was verified stays, and the next Get of the same link goes on from there.
+// meant, and at first all. When ctx ends first, what was verified stays, and the
+// next Get of the same link goes on from there.
 //
-// Errors: ErrNothingUsable, ErrNothingChosen, ErrElsewhere, journal.ErrBusy, anon.ErrUnavailable
-// while no router is ready, a disk that is full by engine.IsFull, and those of
-// package metainfo when the metadata has names that are not safe.
+// Errors: ErrNothingUsable, ErrNothingChosen, ErrElsewhere, journal.ErrBusy,
+// anon.ErrUnavailable while no router is ready, a disk that is full by
+// engine.IsFull, and those of package metainfo when the metadata has names that
+// are not safe.
 func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Finished, error) {
 	started := time.Now()
 	unlock, err := c.Journal.Lock(link.InfoHash)

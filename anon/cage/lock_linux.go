@@ -17,10 +17,10 @@ import (
 )
 
 // Lock closes the last wall, attacks all of them, reports to the parent and
-// waits for its word, or until ctx ends. It must come before the first foreign byte, and nothing
-// may be opened between Enter and Lock but duplicates of the Spec's files. An
-// error means that the process must end; an anon.ErrLeak, that a descriptor it
-// was given could lead out.
+// waits for its word, or until ctx ends. It must come before the first foreign
+// byte, and nothing may be opened between Enter and Lock but duplicates of the
+// Spec's files. An error means that the process must end; an anon.ErrLeak, that a
+// descriptor it was given could lead out.
 func (in *Inside) Lock(ctx context.Context) error {
 	// Attempts use the descriptor itself, so it stays open to the end.
 	file := os.NewFile(uintptr(in.line), "line")

@@ -5,9 +5,10 @@
 // A box can cross to another process of this program (Hand, Take), in a form
 // that only this package writes and reads: so an engine that keeps state reads
 // and writes what it has sealed itself, and the master key, the passphrase and
-// all other boxes stay with the process that opened the vault. Secrets go in and come out as anon.Secret, which prints and encodes as
-// nothing. It reads no environment, prompts nobody, and opens nothing that is
-// damaged, exposed to others or too dear to open.
+// all other boxes stay with the process that opened the vault. Secrets go in and
+// come out as anon.Secret, which prints and encodes as nothing. It reads no
+// environment, prompts nobody, and opens nothing that is damaged, exposed to
+// others or too dear to open.
 //
 // With a passphrase, a disk or a backup that falls into other hands shows of
 // the sealed records their number, rough sizes and when the files changed;

@@ -68,9 +68,10 @@ type Checked struct {
 // Check reads what is on disk of a torrent and hashes it, on no network at all.
 // Of Options it uses those about metadata and files; Info is needed. Pieces of
 // Have are believed. Of the others those in unsure are read, nil for all, and the
-// rest is taken for missing; both are bitfields on the wire (BEP 3). Progress, if not nil, is called often with the pieces that
-// are settled and all there are, by several goroutines. Files that are whole
-// get their names, as in Open. It ends soon after ctx is done, with its error.
+// rest is taken for missing; both are bitfields on the wire (BEP 3). Progress, if
+// not nil, is called often with the pieces that are settled and all there are, by
+// several goroutines. Files that are whole get their names, as in Open. It ends
+// soon after ctx is done, with its error.
 func Check(ctx context.Context, opts Options, unsure []byte, progress func(done, total int)) (Checked, error) {
 	if opts.Info == nil {
 		return Checked{}, ErrNoInfo
