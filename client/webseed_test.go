@@ -2,7 +2,6 @@ package client_test
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"path/filepath"
 	"sync/atomic"
@@ -14,38 +13,17 @@ import (
 	"sotto/anon"
 	"sotto/client"
 	"sotto/client/metainfo"
-	"sotto/transport"
+	"sotto/client/website/websitetest"
 	"sotto/transport/memory"
 )
-
-// webListener lets package net/http accept on an endpoint.
-type webListener struct {
-	transport.Endpoint
-	ctx context.Context
-}
-
-func (l webListener) Accept() (net.Conn, error) { return l.Endpoint.Accept(l.ctx) }
-func (l webListener) Close() error              { return nil }
-func (l webListener) Addr() net.Addr            { return l.Endpoint.Addr() }
 
 // web runs a web server on the network until the test ends.
 func (w *world) web(h http.Handler) anon.Addr {
 	host := w.net.Transport()
 	e, err := host.Open(w.t.Context(), anon.Identity{Network: anon.Memory, Label: anon.NewLabel()})
 	require.NoError(w.t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &http.Server{Handler: h}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.Serve(webListener{e, ctx})
-	}()
-	w.t.Cleanup(func() {
-		cancel()
-		s.Close()
-		<-done
-		require.NoError(w.t, host.Close())
-	})
+	w.t.Cleanup(func() { require.NoError(w.t, host.Close()) })
+	websitetest.Serve(w.t, e, h)
 	return e.Addr()
 }
 

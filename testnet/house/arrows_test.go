@@ -36,6 +36,7 @@ var arrows = []arrow{
 	{"client/engine/choke", []string{"anon"}, nil, "a plain value"},
 	{"client/engine/pick", nil, nil, "a plain value"},
 	{"client/engine/pace", nil, nil, "a plain value"},
+	{"client/website/websitetest", []string{"transport"}, nil, "a web server at an endpoint it was given, for tests"},
 	{"client/website", []string{"anon", "transport"}, nil, "dials through an endpoint it was given, sends nothing"},
 	{"client/engine/webseed", []string{"anon", "anon/profile", "transport", "client/website"}, nil, "asks web servers through an endpoint it was given, decides and verifies nothing"},
 	{"client/engine/disk", nil, []string{"golang.org/x/sys"}, "keeps bytes in files, knows nobody"},

@@ -19,17 +19,18 @@ var openers = map[string]struct {
 	calls []string
 	why   string
 }{
-	"anon/broker/link_linux.go":       {[]string{"net.FileConn", "golang.org/x/sys/unix.Socketpair"}, "makes and takes socket pairs between the broker and the engine, which lead nowhere else"},
-	"transport/i2p/door.go":           {[]string{"net.Dialer"}, "connects to the router's SAM bridge: a loopback address or a unix socket that the configuration has named"},
-	"transport/tor/wire.go":           {[]string{"net.Dialer", "net.ListenUnix"}, "connects to tor's own sockets, and listens on the unix socket that tor hands onion streams to"},
-	"transport/tor/router/child.go":   {[]string{"os/exec.*"}, "starts the tor that we own"},
-	"transport/i2p/samtest/router.go": {[]string{"net.Listen"}, "is the fake router of the tests, which TestFakesAreNotShipped keeps out of the program"},
-	"client/api/serve.go":             {[]string{"net/http.Server"}, "serves HTTP on listeners it is given; opens none"},
-	"client/api/caller/caller.go":     {[]string{"net.Dialer", "net/http.Client", "net/http.Transport"}, "asks the daemon over its unix socket, whatever address is asked for"},
-	"client/library/stamp_linux.go":   {[]string{"golang.org/x/sys/unix.Syscall6"}, "sets the time of an open file, for which there is no other call"},
-	"cmd/sotto/place.go":              {[]string{"net.ListenUnix", "net.Listen"}, "listens for the user's programs: on a unix socket of mode 0600 in the state folder, and on the loopback address that the configuration has named"},
-	"cmd/sotto/notify.go":             {[]string{"net.DialUnix"}, "tells systemd how it goes, on the unix socket that systemd has named"},
-	"cmd/sotto/broker.go":             {[]string{"os/exec.ExitError"}, "asks how the engine has ended; anon/cage starts it"},
+	"anon/broker/link_linux.go":                 {[]string{"net.FileConn", "golang.org/x/sys/unix.Socketpair"}, "makes and takes socket pairs between the broker and the engine, which lead nowhere else"},
+	"transport/i2p/door.go":                     {[]string{"net.Dialer"}, "connects to the router's SAM bridge: a loopback address or a unix socket that the configuration has named"},
+	"transport/tor/wire.go":                     {[]string{"net.Dialer", "net.ListenUnix"}, "connects to tor's own sockets, and listens on the unix socket that tor hands onion streams to"},
+	"transport/tor/router/child.go":             {[]string{"os/exec.*"}, "starts the tor that we own"},
+	"transport/i2p/samtest/router.go":           {[]string{"net.Listen"}, "is the fake router of the tests, which TestFakesAreNotShipped keeps out of the program"},
+	"client/api/serve.go":                       {[]string{"net/http.Server"}, "serves HTTP on listeners it is given; opens none"},
+	"client/website/websitetest/websitetest.go": {[]string{"net/http.Server"}, "answers at an endpoint it is given, in tests; TestFakesAreNotShipped keeps it out of the program"},
+	"client/api/caller/caller.go":               {[]string{"net.Dialer", "net/http.Client", "net/http.Transport"}, "asks the daemon over its unix socket, whatever address is asked for"},
+	"client/library/stamp_linux.go":             {[]string{"golang.org/x/sys/unix.Syscall6"}, "sets the time of an open file, for which there is no other call"},
+	"cmd/sotto/place.go":                        {[]string{"net.ListenUnix", "net.Listen"}, "listens for the user's programs: on a unix socket of mode 0600 in the state folder, and on the loopback address that the configuration has named"},
+	"cmd/sotto/notify.go":                       {[]string{"net.DialUnix"}, "tells systemd how it goes, on the unix socket that systemd has named"},
+	"cmd/sotto/broker.go":                       {[]string{"os/exec.ExitError"}, "asks how the engine has ended; anon/cage starts it"},
 
 	"anon/cage/start_linux.go":          {[]string{"os/exec.*"}, "starts sotto itself once more, behind the walls"},
 	"anon/cage/line_linux.go":           {[]string{"golang.org/x/sys/unix.Socketpair", "net.FileConn"}, "makes the pair that joins both halves of the cage, until the engine is let go"},
@@ -145,7 +146,7 @@ func TestOnlyListedFilesReachOut(t *testing.T) {
 
 func TestFakesAreNotShipped(t *testing.T) {
 	for _, p := range packages(t, "-deps", module+"cmd/sotto") {
-		require.NotContains(t, []string{module + "transport/i2p/samtest", module + "transport/transporttest", module + "client/api/rpc/rpctest"}, p.ImportPath)
+		require.NotContains(t, []string{module + "transport/i2p/samtest", module + "transport/transporttest", module + "client/api/rpc/rpctest", module + "client/website/websitetest"}, p.ImportPath)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"sotto/anon"
 	"sotto/client/website"
+	"sotto/client/website/websitetest"
 	"sotto/transport/memory"
 )
 
@@ -30,7 +31,7 @@ func TestRangesOfARealServer(t *testing.T) {
 	ours, theirs := openMemory(t, n), openMemory(t, n)
 	var requests atomic.Int64
 	serve := http.StripPrefix("/pub", http.FileServer(http.Dir(dir)))
-	serveHTTP(t, theirs, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	websitetest.Serve(t, theirs, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests.Add(1)
 		serve.ServeHTTP(w, r)
 	}))

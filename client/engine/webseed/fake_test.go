@@ -5,12 +5,10 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
-	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"os"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -79,32 +77,6 @@ func openMemory(t testing.TB, n *memory.Network) transport.Endpoint {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, host.Close()) })
 	return e
-}
-
-// listener lets package net/http accept on an endpoint.
-type listener struct {
-	transport.Endpoint
-	ctx context.Context
-}
-
-func (l listener) Accept() (net.Conn, error) { return l.Endpoint.Accept(l.ctx) }
-func (l listener) Close() error              { return nil }
-func (l listener) Addr() net.Addr            { return l.Endpoint.Addr() }
-
-// serveHTTP runs a web server at an endpoint until the test ends.
-func serveHTTP(t *testing.T, e transport.Endpoint, h http.Handler) {
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &http.Server{Handler: h}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.Serve(listener{e, ctx})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, s.Close())
-		<-done
-	})
 }
 
 // names are hard to spell in a path.
