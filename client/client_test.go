@@ -141,39 +141,46 @@ func TestShareAndGet(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrNotExist, "nothing is remembered of a finished download")
 }
 
-// A second Get after an interrupted one receives only what was missing.
+// A second Get after an interrupted one receives only what was missing, and
+// needs no peer for the metadata, nor for the hashes that a magnet did not bring.
 func TestGetResumes(t *testing.T) {
-	w := newWorld(t, memory.Options{Rate: 4 << 20, Delay: 5 * time.Millisecond})
-	dir, want := folder(t, 12<<20)
-	link := w.user().share(t, dir)
-	bob, target := w.user(), t.TempDir()
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		_, err := bob.Get(ctx, link, target)
-		ended <- err
-	}()
-	bob.await(t, func(e client.Event) bool {
-		p, ok := e.(client.Progress)
-		return ok && p.Phase == client.Fetching && p.Done >= 4<<20
-	})
-	cancel()
-	require.ErrorIs(t, <-ended, context.Canceled)
-	rec, err := bob.Journal.Load(link.InfoHash)
-	require.NoError(t, err)
-	require.NotNil(t, rec.Info, "metadata is kept, so resuming needs no peer for it")
+	for _, f := range []metainfo.Format{metainfo.FormatV1, metainfo.FormatHybrid, metainfo.FormatV2} {
+		t.Run(f.String(), func(t *testing.T) {
+			w := newWorld(t, memory.Options{Rate: 4 << 20, Delay: 5 * time.Millisecond})
+			dir, want := folder(t, 12<<20)
+			alice := w.user()
+			alice.Format = f
+			link := alice.share(t, dir)
+			bob, target := w.user(), t.TempDir()
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() {
+				_, err := bob.Get(ctx, link, target)
+				ended <- err
+			}()
+			bob.await(t, func(e client.Event) bool {
+				p, ok := e.(client.Progress)
+				return ok && p.Phase == client.Fetching && p.Done >= 4<<20
+			})
+			cancel()
+			require.ErrorIs(t, <-ended, context.Canceled)
+			rec, err := bob.Journal.Load(link.InfoHash)
+			require.NoError(t, err)
+			require.NotNil(t, rec.Info)
+			require.Equal(t, f == metainfo.FormatV2, rec.Layers != nil, "what v1 hashes check needs no layers")
 
-	again := w.user()
-	again.Journal = bob.Journal
-	done, err := again.Get(t.Context(), link, target)
-	require.NoError(t, err)
-	require.Equal(t, want, sums(t, done.Path))
-	kept := again.await(t, func(e client.Event) bool {
-		p, ok := e.(client.Progress)
-		return ok && p.Done >= 4<<20
-	}).(client.Progress)
-	require.GreaterOrEqual(t, kept.Done, int64(4<<20))
-	require.LessOrEqual(t, done.Received, done.Bytes-4<<20, "a verified byte was fetched twice")
+			again := w.user()
+			again.Journal = bob.Journal
+			done, err := again.Get(t.Context(), link, target)
+			require.NoError(t, err)
+			require.Equal(t, want, sums(t, done.Path))
+			again.await(t, func(e client.Event) bool {
+				p, ok := e.(client.Progress)
+				return ok && p.Done >= 4<<20
+			})
+			require.LessOrEqual(t, done.Received, done.Bytes-4<<20, "a verified byte was fetched twice")
+		})
+	}
 }
 
 func TestGetRefusesALinkWithNothingInside(t *testing.T) {
