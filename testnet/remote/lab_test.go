@@ -10,15 +10,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"sotto/client/api"
 	"sotto/client/api/rpc"
 	"sotto/client/api/rpc/rpctest"
-	"sotto/testnet/netns"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(netns.Wrap(m)) }
 
 const (
 	hash   = "0123456789abcdef0123456789abcdef01234567"
