@@ -85,6 +85,9 @@ func (t *torrent) relink() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
+	if t.rec.V2 == [32]byte{} { // of an adopted download the link alone knows it
+		t.rec.V2 = link.V2Hash
+	}
 	link.V2Hash = t.rec.V2
 	if t.own.Tiered {
 		link.Trackers = nil
