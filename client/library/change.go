@@ -90,25 +90,33 @@ func cloned(m map[int]int) map[int]int {
 	return out
 }
 
-// joined is one choice after another, for files that nobody has seen yet.
+// joined is one choice after another, for files that nobody has seen yet. An
+// earlier choice of all files is not narrowed by a later one of some.
 func joined(old *rpc.FileChange, c rpc.FileChange) *rpc.FileChange {
 	if old == nil {
 		return &c
 	}
-	both := func(a, b rpc.FileSet) rpc.FileSet {
-		return rpc.FileSet{All: a.All || b.All, Index: append(slices.Clone(a.Index), b.Index...)}
-	}
-	without := func(a, b rpc.FileSet) rpc.FileSet {
-		if b.All {
-			return rpc.FileSet{}
-		}
-		a.Index = slices.DeleteFunc(slices.Clone(a.Index), func(i int) bool { return slices.Contains(b.Index, i) })
-		return a
-	}
 	return &rpc.FileChange{
-		Unwanted: both(without(old.Unwanted, c.Wanted), c.Unwanted), Wanted: both(without(old.Wanted, c.Unwanted), c.Wanted),
-		Low: both(old.Low, c.Low), Normal: both(old.Normal, c.Normal), High: both(old.High, c.High),
+		Unwanted: replaced(old.Unwanted, c.Unwanted, c.Wanted), Wanted: replaced(old.Wanted, c.Wanted, c.Unwanted),
+		Low: replaced(old.Low, c.Low, c.Normal, c.High), Normal: replaced(old.Normal, c.Normal, c.Low, c.High),
+		High: replaced(old.High, c.High, c.Low, c.Normal),
 	}
+}
+
+// replaced is old without the files of others, which contradict it, and with
+// those of more.
+func replaced(old, more rpc.FileSet, others ...rpc.FileSet) rpc.FileSet {
+	gone := make(map[int]bool)
+	for _, x := range append(others, more) {
+		if x.All {
+			old = rpc.FileSet{}
+		}
+		for _, i := range x.Index {
+			gone[i] = true
+		}
+	}
+	keep := slices.DeleteFunc(slices.Clone(old.Index), func(i int) bool { return gone[i] })
+	return rpc.FileSet{All: old.All || more.All, Index: append(keep, more.Index...)}
 }
 
 // applied makes a change hold for what runs.
