@@ -236,6 +236,11 @@ func (c *Client) ask(ctx context.Context, closed <-chan struct{}, m message) (an
 	if err := ctx.Err(); err != nil {
 		return answer{}, err
 	}
+	select { // below, chance decides between what is ready
+	case <-closed:
+		return answer{}, net.ErrClosed
+	default:
+	}
 	if _, err := m.encode(); err != nil {
 		return answer{}, err
 	}
