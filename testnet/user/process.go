@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,6 +54,8 @@ func (u *User) Start(ctx context.Context, args ...string) (*Process, error) {
 	cmd := exec.CommandContext(ctx, u.desk.Sotto, args...)
 	cmd.Dir = u.Dir
 	cmd.WaitDelay = 10 * time.Second
+	// A test that runs out of time leaves nothing behind.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -62,12 +66,24 @@ func (u *User) Start(ctx context.Context, args ...string) (*Process, error) {
 	}
 	defer log.Close()
 	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
+	p := &Process{cmd: cmd, errors: log.Name(), grown: make(chan struct{}), ended: make(chan struct{})}
+	started := make(chan error)
+	go p.run(stdout, started)
+	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start sotto: %w", err)
 	}
-	p := &Process{cmd: cmd, errors: log.Name(), grown: make(chan struct{}), ended: make(chan struct{})}
-	go p.read(bufio.NewScanner(stdout))
 	return p, nil
+}
+
+// run keeps the thread that forked: the parent-death signal follows it.
+func (p *Process) run(stdout io.Reader, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := p.cmd.Start()
+	started <- err
+	if err == nil {
+		p.read(bufio.NewScanner(stdout))
+	}
 }
 
 func (p *Process) read(lines *bufio.Scanner) {
