@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"sotto/anon"
+	"sotto/client/api/caller"
+	"sotto/client/config"
 	"sotto/transport"
 )
 
@@ -19,7 +22,7 @@ const probeTimeout = 3 * time.Minute
 func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say for each network whether its router is found and ready, and what to do",
+		Short: "Say for each network whether its router is found and ready, what a running daemon finds wrong, and what to do",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return a.doctor(c.Context()) },
 	}
@@ -62,8 +65,45 @@ func (a *app) doctor(ctx context.Context) error {
 		a.print(d)
 		usable = usable || d.Ready
 	}
+	if err := a.askDaemonsHealth(ctx, cfg); err != nil {
+		return err
+	}
 	if !usable {
 		return fmt.Errorf("%w: no network is ready", anon.ErrUnavailable)
+	}
+	return nil
+}
+
+// askDaemonsHealth says what a daemon finds wrong, when one runs.
+func (a *app) askDaemonsHealth(ctx context.Context, cfg config.Config) error {
+	path, err := socketPath(cfg)
+	if err != nil {
+		return nil // no daemon can be there
+	}
+	daemon := caller.New(path)
+	defer daemon.Close()
+	ctx, cancel := context.WithTimeout(ctx, statusTime)
+	defer cancel()
+	r, err := (&asking{a, daemon}).status(ctx)
+	switch {
+	case errors.Is(err, caller.ErrNotRunning):
+		return nil
+	case err != nil:
+		return fmt.Errorf("ask the daemon how it is: %w", err)
+	}
+	conditions := r.json(caller.Stats{}).Conditions
+	if !a.json {
+		wrong := "nothing"
+		if n := len(conditions); n > 0 {
+			wrong = fmt.Sprint(n, " ", plural(n, "thing"))
+		}
+		fmt.Fprintln(a.out, "the daemon runs and finds "+wrong+" wrong")
+		return a.printConditions(conditions)
+	}
+	for _, c := range conditions {
+		if err := a.object(c); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -159,7 +159,12 @@ func (a *app) printStatus(j statusJSON) error {
 			row("shares from", "%s", f)
 		}
 	})
-	for _, c := range j.Conditions {
+	return errors.Join(err, a.printConditions(j.Conditions))
+}
+
+// printConditions shows what is wrong, what matters most first.
+func (a *app) printConditions(list []conditionJSON) (err error) {
+	for _, c := range list {
 		subject := ""
 		if c.Subject != "" {
 			subject = " (" + metainfo.Printable(c.Subject, maxSentence) + ")"

@@ -143,6 +143,25 @@ func TestUpEndsWhenAsked(t *testing.T) {
 	}
 }
 
+// doctor says what the daemon finds wrong beside what it finds itself.
+func TestDoctorAsksTheDaemon(t *testing.T) {
+	dir := t.TempDir()
+	doctor := func(more ...string) string {
+		args := append([]string{"--config", filepath.Join(dir, "sotto.toml"), "doctor", "--network", "i2p"}, more...)
+		out, err := exec.Command("sotto", args...).CombinedOutput()
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit, string(out))
+		require.Equal(t, exitRouter, exit.ExitCode(), string(out))
+		return string(out)
+	}
+	d := startUp(t, dir, daemonUnder(t, dir, "[daemon]", fmt.Sprintf("folders = [%q]", filepath.Join(dir, "away"))))
+	require.Eventually(t, func() bool { return len(d.conditions(t)) > 0 }, patient, 10*time.Millisecond)
+	require.Contains(t, doctor(), "\nthe daemon runs and finds ")
+	require.Contains(t, doctor("--json"), `"name":"folder-missing"`)
+	require.Zero(t, d.end(t, syscall.SIGTERM), d.said)
+	require.NotContains(t, doctor(), "the daemon")
+}
+
 // An engine that is killed starts again behind the same door; a broker that is
 // killed leaves nothing that keeps the next one from starting.
 func TestUpIsKilled(t *testing.T) {
