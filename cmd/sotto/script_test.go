@@ -2,7 +2,9 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -11,7 +13,20 @@ import (
 	"sotto/client/metainfo"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sotto": main, "foreign": foreign}) }
+func TestMain(m *testing.M) {
+	testscript.Main(tests{m}, map[string]func(){"sotto": main, "foreign": foreign})
+}
+
+// tests are run with a hang-up listened to: under nohup it is ignored, also in
+// all that is started here, which then cannot be asked to end that way.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int {
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
+	return t.M.Run()
+}
 
 // The scripts in testdata run the real program. None of them has a router.
 func TestScripts(t *testing.T) {

@@ -103,6 +103,8 @@ func (d *upNow) saw(t *testing.T, event string) jsonEvent {
 func (d *upNow) end(t *testing.T, s syscall.Signal) int {
 	t.Helper()
 	require.NoError(t, d.Process.Signal(s))
+	late := time.AfterFunc(patient, func() { d.Process.Kill() })
+	defer late.Stop()
 	for range d.events {
 	}
 	d.Wait()
