@@ -17,6 +17,9 @@ var (
 	ErrUnavailable = errors.New("router not available")
 	// ErrUnreachable: our router works, the remote cannot be reached now.
 	ErrUnreachable = errors.New("peer not reachable")
+	// ErrFull: as many of this are open as may be. Nothing was sent; one that
+	// closes makes room.
+	ErrFull = errors.New("no room for more")
 	// ErrPermission: the remote wants a key or an authorisation we lack.
 	ErrPermission = errors.New("not permitted by the remote")
 	// ErrProtocol: the other side of a local or remote conversation did not

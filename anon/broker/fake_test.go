@@ -308,6 +308,7 @@ func TestIdentitiesAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	_, err = ts[1].Open(t.Context(), identity())
 	require.EqualError(t, err, errIdentities.Error())
+	require.ErrorIs(t, err, anon.ErrFull)
 	require.NoError(t, first.Close())
 	_, err = ts[1].Open(t.Context(), identity())
 	require.NoError(t, err)

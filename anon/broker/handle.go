@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	errIdentities = errors.New("broker: open: as many identities are open on this network as may be")
+	errIdentities = fmt.Errorf("broker: open: %w: as many identities are open on this network as may be", anon.ErrFull)
 	errAbility    = errors.New("broker: not an ability of this network")
 	errPackets    = fmt.Errorf("broker: datagrams: %w: no network has them yet", errors.ErrUnsupported)
 	errNoReport   = errors.New("broker: reports are not wanted")

@@ -169,7 +169,7 @@ func (p place) addr() anon.Addr {
 // Kinds, after the bit that says that there is an error.
 var kinds = []error{
 	anon.ErrLeak, anon.ErrUnavailable, anon.ErrUnreachable, anon.ErrPermission, anon.ErrProtocol,
-	context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded, net.ErrClosed,
+	context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded, net.ErrClosed, anon.ErrFull,
 }
 
 // fault is an error of the broker's on the engine's side: errors.Is and

@@ -19,6 +19,7 @@ const (
 	DiskFault      Name = "disk-fault"
 	InternalFault  Name = "internal-fault"
 	TooManyFiles   Name = "too-many-files"
+	NetworkFull    Name = "network-full"
 	StateFault     Name = "state-fault"
 	ClockJump      Name = "clock-jump"
 	Refused        Name = "refused"
@@ -76,6 +77,8 @@ var catalogue = map[Name]Entry{
 		Remedy: "Start it again; if it comes back, keep the log and report it."},
 	TooManyFiles: {Severity: Trouble, What: "The system lets sotto open no more files, so torrents wait.", Privacy: unseen,
 		Remedy: "Raise the limit on open files (LimitNOFILE for a service, ulimit -n in a shell) or let fewer torrents run: they go on by themselves.", fall: soon},
+	NetworkFull: {Severity: Note, What: "More torrents want to be on a network than sotto keeps there at a time, so some wait.", Privacy: unseen,
+		Remedy: "Stop others, or have fewer run at a time: they go on by themselves.", fall: soon},
 	StateFault: {Severity: Trouble, What: "The library cannot save what happens.", Privacy: hidden,
 		Remedy: "Free space where the state is kept and check that disk: what is not saved is checked again after a restart.", rise: soon, fall: soon},
 	ClockJump: {Severity: Note, What: "The clock of this computer did not go on from where it was.",

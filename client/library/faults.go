@@ -36,6 +36,8 @@ func sort(err error) (health.Name, string) {
 		name = health.Incident
 	case tooMany(err):
 		name = health.TooManyFiles
+	case errors.Is(err, anon.ErrFull):
+		name = health.NetworkFull
 	case errors.Is(err, anon.ErrUnavailable), errors.Is(err, anon.ErrUnreachable):
 		name = health.RouterAway
 	case errors.Is(err, errNoRoom):

@@ -26,6 +26,7 @@ func TestFaultsHaveNames(t *testing.T) {
 		{anon.ErrUnavailable, health.RouterAway},
 		{joining(errors.New("of no known kind")), health.RouterAway},
 		{joining(&anon.LeakError{Op: "open"}), health.Incident},
+		{joining(fmt.Errorf("open: %w", anon.ErrFull)), health.NetworkFull},
 		{syscall.EMFILE, health.TooManyFiles},
 		{joining(syscall.ENFILE), health.TooManyFiles},
 		{syscall.ENOSPC, health.DiskFull},
@@ -43,4 +44,5 @@ func TestFaultsHaveNames(t *testing.T) {
 		require.Equal(t, tc.want, name, "%v", tc.err)
 		require.NotEmpty(t, text)
 	}
+	require.NotErrorIs(t, joining(anon.ErrFull), anon.ErrUnavailable, "the router is well")
 }

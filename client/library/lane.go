@@ -79,7 +79,12 @@ func (o *owner) enter(t *torrent, n *network) {
 
 // joining says of whatever kept us from a network that it was not the disk.
 func joining(err error) error {
-	if errors.Is(err, anon.ErrLeak) || errors.Is(err, anon.ErrUnavailable) || errors.Is(err, errDeaf) || errors.Is(err, errKeySave) || errors.Is(err, context.Canceled) || tooMany(err) {
+	for _, known := range []error{anon.ErrLeak, anon.ErrUnavailable, anon.ErrFull, errDeaf, errKeySave, context.Canceled} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	if tooMany(err) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", anon.ErrUnavailable, err)

@@ -217,7 +217,7 @@ func (o *owner) well(t *torrent) {
 	t.fault, t.away, t.backoff, t.retry = fault{}, false, 0, time.Time{}
 	for _, n := range []health.Name{
 		health.DiskFull, health.FolderMissing, health.FolderReadOnly, health.FilesMissing,
-		health.DiskFault, health.InternalFault, health.TooManyFiles, health.Refused, health.InTheWay, health.Incident,
+		health.DiskFault, health.InternalFault, health.TooManyFiles, health.NetworkFull, health.Refused, health.InTheWay, health.Incident,
 		health.ShareRefused, health.ShareChanged, health.DiskLow,
 	} {
 		o.opts.Board.Set(time.Now(), n, t.subject(), false)
