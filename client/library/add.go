@@ -18,13 +18,31 @@ var (
 	errSave    = &rpc.Error{Code: rpc.CodeSystem, Text: "the library could not save this: look at the disk that the state is on"}
 )
 
-// Add takes a torrent in.
+// leavingWait is how long somebody waits who adds what is just being removed:
+// its trackers are told first, which takes a while on a slow network.
+const leavingWait = 30 * time.Second
+
+// Add takes a torrent in. One that is just being removed is waited for.
 func (l *Library) Add(ctx context.Context, a rpc.Addition) (out rpc.Added, err error) {
-	err = l.ask(ctx, func(o *owner) (err error) {
-		out, err = o.admitNew(a)
-		return err
-	})
-	return out, err
+	patience := time.NewTimer(leavingWait)
+	defer patience.Stop()
+	for {
+		changed := l.Changed()
+		err = l.ask(ctx, func(o *owner) (err error) {
+			out, err = o.admitNew(a)
+			return err
+		})
+		if err != errLeaving {
+			return out, err
+		}
+		select {
+		case <-changed:
+		case <-patience.C:
+			return out, err
+		case <-ctx.Done():
+			return out, ctx.Err()
+		}
+	}
 }
 
 func (o *owner) admitNew(a rpc.Addition) (rpc.Added, error) {

@@ -135,6 +135,23 @@ func testMoveWhileRunning(t *testing.T) {
 	require.LessOrEqual(t, l.mustStats().Ever.Downloaded, int64(4<<20)+100+200_000, "no verified byte was fetched twice")
 }
 
+// Who adds a torrent again right after removing it waits until it has left.
+func TestAddWhatIsBeingRemoved(t *testing.T) { synctest.Test(t, testAddWhatIsBeingRemoved) }
+
+func testAddWhatIsBeingRemoved(t *testing.T) {
+	b := newLab(t, memory.Options{Rate: 1 << 20, Delay: time.Second})
+	s := b.serve("album", 3<<20)
+	l := b.start()
+	id := l.add(s.link)
+	l.until(id, "begun", func(t rpc.Torrent) bool { return t.Valid > 300_000 })
+	require.NoError(t, l.Remove(t.Context(), []int64{id}, true))
+	again := l.add(s.link)
+	require.NotEqual(t, id, again)
+	require.True(t, nothingBelow(b.folder))
+	l.until(again, "done", seeding)
+	s.requireIn(t, b.folder)
+}
+
 func (l *running) mustStats() rpc.Stats {
 	st, err := l.Stats(context.Background())
 	require.NoError(l.t, err)
