@@ -170,7 +170,7 @@ func (s *server) reply(rep message, c net.Conn) *relay {
 		rep.fail(err)
 		return s.reply(rep, nil)
 	}
-	r := &relay{engine: near, network: c, large: s.large, stuck: stuckAfter}
+	r := &relay{engine: near, network: c, large: s.large, stuck: stuckAfter, rest: restsAfter}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {

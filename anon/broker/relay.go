@@ -14,9 +14,14 @@ const (
 	// largeBuffer is about what a socket holds. Half of it costs a fifth more
 	// processor time a byte (BenchmarkRelay).
 	largeBuffer = 256 << 10
-	// largeBuffers is how many of them a broker has, for streams in full flow;
-	// the rest copy in small pieces.
+	// largeBuffers is how many of them a broker has, for streams that flow; when
+	// more do, the others copy in small pieces.
 	largeBuffers = 32
+	// restsAfter is how long a stream keeps its large buffer without a byte, and
+	// littleReads for how many reads that need none: a peer that sends a little
+	// now and then must not keep it from others.
+	restsAfter  = time.Second
+	littleReads = 16
 	// stuckAfter is how long a peer may take no bytes before the relay looks
 	// whether the engine is still there.
 	stuckAfter = 15 * time.Second
@@ -56,6 +61,7 @@ type relay struct {
 	network net.Conn
 	large   shelf
 	stuck   time.Duration // how long a Write may take before the engine is looked at
+	rest    time.Duration // how long a large buffer may wait for bytes
 }
 
 // halfCloser is a connection that can end its own direction alone.
@@ -119,33 +125,43 @@ func (r *relay) push(b []byte) error {
 }
 
 // copy returns the error that ended reading, io.EOF included, or the one that
-// ended writing. It has a large buffer only while reads fill a good part of it,
-// so that idle streams wait with small ones.
+// ended writing. A stream that flows has a large buffer, so that what arrives
+// together goes on together: the engine wakes once for it and asks once for
+// more. One that rests, or brings little, waits with a small one.
 func (r *relay) copy(from net.Conn, write func([]byte) error) (readErr, writeErr error) {
-	small := make([]byte, smallBuffer)
+	small, little := make([]byte, smallBuffer), 0
 	var large []byte
-	defer func() {
+	settle := func() {
 		if large != nil {
+			from.SetReadDeadline(time.Time{})
 			r.large.put(large)
+			large, little = nil, 0
 		}
-	}()
-	for buf := small; ; {
+	}
+	defer settle()
+	for {
+		buf := small
+		if large != nil {
+			buf = large
+			from.SetReadDeadline(time.Now().Add(r.rest))
+		}
 		n, err := from.Read(buf)
 		if n > 0 {
 			if werr := write(buf[:n]); werr != nil {
 				return nil, werr
 			}
 		}
-		switch {
+		switch little++; {
+		case large != nil && errors.Is(err, os.ErrDeadlineExceeded):
+			settle()
 		case err != nil:
 			return err, nil
-		case n < largeBuffer/8 && large != nil:
-			r.large.put(large)
-			buf, large = small, nil
-		case n == len(buf) && large == nil:
-			if large = r.large.take(); large != nil {
-				buf = large
+		case n >= smallBuffer:
+			if little = 0; large == nil {
+				large = r.large.take()
 			}
+		case little > littleReads:
+			settle()
 		}
 	}
 }

@@ -202,7 +202,93 @@ func newRelay(t *testing.T) (r *relay, engine *net.UnixConn, peer net.Conn) {
 	require.NoError(t, err)
 	c, peer := newPipe()
 	t.Cleanup(func() { engine.Close(); peer.Close() })
-	return &relay{engine: near, network: c, large: newShelf(), stuck: 5 * time.Millisecond}, engine, peer
+	return &relay{engine: near, network: c, large: newShelf(), stuck: 5 * time.Millisecond, rest: 5 * time.Millisecond}, engine, peer
+}
+
+// A stream that has brought much and rests gives its large buffer back, and so
+// does one that goes on with little. What they say later arrives.
+func TestLargeBufferComesBack(t *testing.T) {
+	for name, goOn := range map[string]func(t *testing.T, engine net.Conn, peer net.Conn){
+		"it rests": func(*testing.T, net.Conn, net.Conn) {},
+		"it brings little": func(t *testing.T, engine, peer net.Conn) {
+			for range littleReads + 1 {
+				carries(t, peer, engine, 1)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, engine, peer := newRelay(t)
+			if name != "it rests" {
+				r.rest = time.Hour
+			}
+			ended := make(chan struct{})
+			go func() { r.run(); close(ended) }()
+			for range 3 {
+				carries(t, peer, engine, 3*smallBuffer)
+				goOn(t, engine, peer)
+				require.Eventually(t, func() bool { return len(r.large) == largeBuffers }, patience, time.Millisecond)
+			}
+			require.NotZero(t, used(r.large))
+			engine.Close()
+			within(t, ended)
+			require.Len(t, r.large, largeBuffers)
+		})
+	}
+}
+
+// carries writes n bytes and reads them at the other end.
+func carries(t *testing.T, from io.Writer, to io.Reader, n int) {
+	t.Helper()
+	wrote := make(chan error, 1)
+	go func() { _, err := from.Write(make([]byte, n)); wrote <- err }()
+	_, err := io.ReadFull(to, make([]byte, n))
+	require.NoError(t, err)
+	require.NoError(t, within(t, wrote))
+}
+
+// used counts the buffers that were ever made.
+func used(s shelf) (n int) {
+	for range len(s) {
+		b := <-s
+		if b != nil {
+			n++
+		}
+		s <- b
+	}
+	return n
+}
+
+// A half-close right after much still leaves the other direction open: the time
+// that a large buffer may wait is not the stream's.
+func TestHalfCloseAfterMuch(t *testing.T) {
+	l := listenTCP(t)
+	fds, err := socketpair(syscall.SOCK_STREAM)
+	require.NoError(t, err)
+	near, err := adopt(os.NewFile(uintptr(fds[0]), ""), "unix")
+	require.NoError(t, err)
+	engine, err := adopt(os.NewFile(uintptr(fds[1]), ""), "unix")
+	require.NoError(t, err)
+	defer engine.Close()
+	network, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	remote, err := l.AcceptTCP()
+	require.NoError(t, err)
+	defer remote.Close()
+	r := &relay{engine: near, network: network, large: newShelf(), stuck: time.Hour, rest: 5 * time.Millisecond}
+	ended := make(chan struct{})
+	go func() { r.run(); close(ended) }()
+
+	go func() {
+		engine.Write(make([]byte, 1<<20))
+		engine.CloseWrite()
+	}()
+	n, err := io.Copy(io.Discard, remote)
+	require.NoError(t, err)
+	require.Equal(t, int64(1<<20), n)
+	time.Sleep(10 * r.rest) // not for an event: the time that must not end it
+	carries(t, remote, engine, 100)
+	engine.Close()
+	within(t, ended)
 }
 
 // More streams in full flow than there are large buffers share them.
