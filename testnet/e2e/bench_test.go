@@ -2,9 +2,7 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"math"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -13,10 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sotto/anon"
-	"sotto/anon/guard"
-	"sotto/client"
-	"sotto/client/journal"
-	"sotto/client/metainfo"
 	"sotto/testnet/user"
 	"sotto/transport"
 	"sotto/transport/i2p"
@@ -26,40 +20,28 @@ import (
 // A fetch of each takes some twenty seconds: progress is told once a second.
 var benchBytes = map[string]int64{"tor": 128 * mib, "i2p": 24 * mib}
 
-// benchPairs is how often a fetch is compared. One pair says little: which
-// relays and tunnels a fetch gets can halve its rate.
-const benchPairs = 5
+// benchFetches is how many fetches are made. One says little: which relays and
+// tunnels it gets can halve its rate.
+const benchFetches = 5
 
 // BenchmarkGet compares a fetch with the raw stream between the same kind of
-// endpoints on the same network, and with the same client without cage and
-// broker, in turn and in one run. Only the ratios mean something on a shared
-// machine.
+// endpoints on the same network, in one run. Only the ratio means something on a
+// shared machine.
 func BenchmarkGet(b *testing.B) {
 	for _, network := range []string{"tor", "i2p"} {
 		b.Run(network, func(b *testing.B) {
 			size := benchBytes[network]
-			raw := rawRate(b, network, size)
 			_, magnet, want := share(b, newUser(b, network), size)
-			var caged, bare [benchPairs]float64
-			ratio := 1.0
-			for i := range benchPairs {
-				// Either is the first in turn: the networks tire and recover.
-				if i%2 == 0 {
-					caged[i], bare[i] = getRate(b, network, magnet, want, size), bareRate(b, network, magnet, want, size)
-				} else {
-					bare[i], caged[i] = bareRate(b, network, magnet, want, size), getRate(b, network, magnet, want, size)
-				}
-				fmt.Printf("%s: get %.2f MiB/s; the same client without cage and broker %.2f MiB/s\n", network, caged[i]/mib, bare[i]/mib)
-				ratio *= math.Pow(caged[i]/bare[i], 1.0/benchPairs)
+			var raw, got [benchFetches]float64
+			for i := range benchFetches {
+				raw[i], got[i] = rawRate(b, network, size), getRate(b, network, magnet, want, size)
 			}
-			slices.Sort(caged[:])
-			slices.Sort(bare[:])
+			slices.Sort(raw[:])
+			slices.Sort(got[:])
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(raw/mib, "raw-MiB/s")
-			b.ReportMetric(caged[benchPairs/2]/mib, "get-MiB/s")
-			b.ReportMetric(caged[benchPairs/2]/raw, "get/raw")
-			b.ReportMetric(caged[benchPairs/2]/bare[benchPairs/2], "caged/bare-median")
-			b.ReportMetric(ratio, "caged/bare-mean")
+			b.ReportMetric(raw[benchFetches/2]/mib, "raw-MiB/s")
+			b.ReportMetric(got[benchFetches/2]/mib, "get-MiB/s")
+			b.ReportMetric(got[benchFetches/2]/raw[benchFetches/2], "get/raw")
 		})
 	}
 }
@@ -136,35 +118,4 @@ func getRate(b *testing.B, network, magnet string, want map[string]string, size 
 	took := time.Since(began).Seconds()
 	finish(b, get, want)
 	return float64(size-first) / took
-}
-
-// bareRate is that of the same client in this process, with nothing between it
-// and the guarded transport.
-func bareRate(b *testing.B, network, magnet string, want map[string]string, size int64) float64 {
-	bob := newUser(b, network) // for the router that is next in turn
-	t := guard.New(openNetwork(b, network, bob.Router), guard.Options{})
-	defer t.Close()
-	records, err := journal.Open(filepath.Join(bob.Dir, "state"))
-	require.NoError(b, err)
-	link, err := metainfo.Open(magnet)
-	require.NoError(b, err)
-	var began, ended time.Time
-	var first int64
-	c := &client.Client{Transports: []transport.Transport{t}, Journal: records, Report: func(e client.Event) {
-		p, ok := e.(client.Progress)
-		switch {
-		case !ok:
-		case began.IsZero() && p.Received > 0:
-			began, first = time.Now(), p.Received
-		case ended.IsZero() && p.Total > 0 && p.Done == p.Total:
-			ended = time.Now()
-		}
-	}}
-	done, err := c.Get(within(b), link, b.TempDir())
-	require.NoError(b, err)
-	got, err := user.Sums(done.Path)
-	require.NoError(b, err)
-	require.Equal(b, want, got)
-	require.False(b, ended.IsZero())
-	return float64(size-first) / ended.Sub(began).Seconds()
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"sotto/anon/cage"
 	"sotto/testnet"
 	"sotto/testnet/i2pnet"
 	"sotto/testnet/netns"
@@ -27,7 +28,18 @@ var (
 	desk *user.Desk
 )
 
-func TestMain(m *testing.M) { os.Exit(netns.Wrap(runner{m}).Run()) }
+// TestMain is also an engine behind its walls, for BenchmarkWalls.
+func TestMain(m *testing.M) {
+	in, err := cage.Enter(os.Args)
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	case in != nil:
+		os.Exit(engine(in))
+	}
+	os.Exit(netns.Wrap(runner{m}).Run())
+}
 
 // runner puts the lab around the tests, inside the namespace.
 type runner struct{ m *testing.M }
