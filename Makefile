@@ -12,7 +12,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
 UNIT = $$($(GO) list ./... | grep -v /testnet)
 
 # Packages without a goroutine, which have no races: TestSequentialPackagesStartNothing.
-SEQUENTIAL = anon anon/folder anon/profile anon/redact client/bencode client/config client/engine/choke client/engine/disk client/engine/merkle client/engine/pace client/engine/pick client/health client/journal client/metainfo
+SEQUENTIAL = anon anon/folder anon/keyring anon/profile anon/redact client/bencode client/config client/engine/choke client/engine/disk client/engine/merkle client/engine/pace client/engine/pick client/health client/journal client/metainfo
 # The longest first, so that it is not what the others have to wait for.
 CONCURRENT = ./client/engine $$($(GO) list ./... | grep -v -e /testnet -e '/client/engine$$' $(SEQUENTIAL:%=-e '^sotto/%$$'))
 
