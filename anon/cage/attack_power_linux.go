@@ -3,6 +3,7 @@
 package cage
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -55,6 +56,7 @@ func powerAttempts() []attempt {
 		{name: "request a key", reveals: "keys that the kernel keeps for you", try: func(*probe) error {
 			return reaches(call(unix.SYS_REQUEST_KEY, uintptr(unsafe.Pointer(text("user"))), uintptr(unsafe.Pointer(text("sotto-self-attack"))), 0, 0), unix.ENOKEY)
 		}},
+		{name: "read the user's keyring", reveals: "the passphrase that you had remembered", try: tryKeyring},
 		{name: "bpf", reveals: kernel, try: func(*probe) error {
 			attr := [18]uint32{unix.BPF_PROG_TYPE_SOCKET_FILTER} // a program of no instructions
 			return reaches(call(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), 72), unix.E2BIG, unix.EINVAL, unix.EFAULT)
@@ -126,6 +128,26 @@ func trySetns(p *probe) error {
 	}
 	defer unix.Close(fd)
 	return unix.Setns(fd, unix.CLONE_NEWNET)
+}
+
+// tryKeyring looks for the parent's key where a session leads to it, and by the
+// user's number.
+func tryKeyring(p *probe) error {
+	if p.Targets.Key == "" {
+		return errAbsent
+	}
+	var errs []error
+	for _, ring := range []int{unix.KEY_SPEC_SESSION_KEYRING, unix.KEY_SPEC_USER_KEYRING} {
+		id, err := unix.KeyctlSearch(ring, "user", p.Targets.Key, unix.KEY_SPEC_THREAD_KEYRING)
+		if err == nil {
+			_, err = unix.KeyctlBuffer(unix.KEYCTL_READ, id, make([]byte, 1), 0)
+		}
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func tryHandle(*probe) error {

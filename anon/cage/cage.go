@@ -37,7 +37,8 @@ const (
 	Seccomp
 	// Hidden: the parent's memory and descriptors cannot be opened.
 	Hidden
-	// Stripped: no environment, stray descriptors, capabilities, terminal, core.
+	// Stripped: no environment, stray descriptors, capabilities, terminal, core,
+	// session keyring.
 	Stripped
 
 	allWalls = Namespaces | Root | Landlock | Seccomp | Hidden | Stripped

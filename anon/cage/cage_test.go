@@ -107,14 +107,14 @@ func TestEveryWallIsReal(t *testing.T) {
 		opens      []string
 		ordinary   bool // root has more capabilities than its caged self: always out of reach
 	}{
-		{outer, Seccomp, []string{"io_uring", "fork", "map code", "netlink route", "interfaces by an inherited socket", "make a program setuid"}, false},
+		{outer, Seccomp, []string{"io_uring", "fork", "map code", "netlink route", "interfaces by an inherited socket", "make a program setuid", "add a key"}, false},
 		{outer, Stripped, []string{"environment", "stray descriptors"}, false},
 		{outer | Landlock, Root | Namespaces, []string{"read a file outside", "create a file outside", "machine id", "remove a file outside"}, false},
 		{outer | Root, Landlock, []string{"read a file outside", "create a file outside", "machine id", "remove a file outside"}, false},
 		{outer | Seccomp, Namespaces, []string{"udp4 sendto", "multipath tcp", "tcp fast open", "named socket", "go lookup"}, false},
 		{outer, Root, []string{"ask about a file outside", "other processes"}, false},
 		{Namespaces | files, Hidden, []string{"parent's environment", "parent's memory", "parent's descriptors"}, true},
-		{0, allWalls, []string{"tcp4", "tcp6", "go dial", "abstract socket", "signal the parent", "run a program", "run from memory", "symbolic link out"}, false},
+		{0, allWalls, []string{"tcp4", "tcp6", "go dial", "abstract socket", "signal the parent", "run a program", "run from memory", "symbolic link out", "read the user's keyring"}, false},
 	} {
 		if tc.ordinary && os.Geteuid() == 0 || outer.Has(tc.wall) {
 			continue

@@ -10,8 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sotto/anon"
+	"sotto/anon/keyring"
 )
 
 // targets is what the engine aims at: sockets and files of the parent's that
@@ -24,6 +28,7 @@ type targets struct {
 	Path       string
 	Folder     string // outside the cage, the parent's own
 	Secret     string // a file in it
+	Key        string // a key in the user's keyring, as the kernel calls it
 	// Here are the well-known names that this machine has. From inside, one
 	// that is hidden looks like one that does not exist.
 	Here []string
@@ -36,6 +41,7 @@ type ear struct {
 	targets targets
 	streams []int
 	packets []int
+	key     string // the key's name, "" where there is none
 }
 
 // attemptMark begins what an attempt sends; the rest of the line is its name.
@@ -59,6 +65,7 @@ func listen(avoid []string) (*ear, error) {
 	if err := os.WriteFile(e.targets.Secret, []byte(rand.Text()), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("listen for the attack: %w", err), e.close())
 	}
+	e.putKey()
 	any4, any6 := [4]byte{127, 0, 0, 1}, [16]byte{15: 1}
 	e.targets.TCP4 = e.open(unix.SOCK_STREAM, &unix.SockaddrInet4{Addr: any4})
 	e.targets.TCP6 = e.open(unix.SOCK_STREAM, &unix.SockaddrInet6{Addr: any6})
@@ -70,6 +77,27 @@ func listen(avoid []string) (*ear, error) {
 		}
 	}
 	return e, nil
+}
+
+// keyTime is how long the key stays if nobody drops it.
+const keyTime = time.Minute
+
+// putKey has the user's keyring hold something to find. Without a keyring there
+// is nothing to protect in it.
+func (e *ear) putKey() {
+	name := "ear-" + rand.Text()
+	if keyring.Put(name, anon.NewSecret([]byte(rand.Text())), keyTime) == nil {
+		e.key, e.targets.Key = name, keyring.Description(name)
+	}
+}
+
+// dropKey is for when the attack is over: a parent that was narrowed since has no
+// call for it, and the key stays for its time.
+func (e *ear) dropKey() {
+	if e.key != "" {
+		_ = keyring.Drop(e.key)
+		e.key = ""
+	}
 }
 
 // outside makes a folder that the engine was not given.
@@ -178,5 +206,6 @@ func (e *ear) close() error {
 		unix.Close(fd)
 	}
 	e.streams, e.packets = nil, nil
+	e.dropKey()
 	return os.RemoveAll(e.targets.Folder)
 }

@@ -109,7 +109,7 @@ func raise(m message, self int, told *notes) error {
 		return err
 	}
 	if !m.Without.Has(Stripped) {
-		errs = append(errs, refuse("stripped", strip(m.Keep+1)))
+		errs = append(errs, refuse("stripped", strip(m.Keep+1)), refuse("session keyring", leaveSession()))
 	}
 	errs = append(errs, unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 	if !m.Without.Has(Landlock) {
@@ -137,6 +137,18 @@ func grantsFor(m message, self int) ([]grant, error) {
 		}
 	}
 	return grants, nil
+}
+
+// leaveSession gives this thread, and what it executes, a session keyring of its
+// own with nothing in it: the inherited one leads to the keys that the user's
+// session holds, past the namespaces. Where the kernel has no keyrings for us,
+// the engine has none either.
+func leaveSession() error {
+	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0) // no name: nobody can join it
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		return nil
+	}
+	return err
 }
 
 // strip gives up what a program inherits: descriptors from first on (when it

@@ -124,7 +124,7 @@ func openPath(path string) (int, error) {
 // unsupported tells a wall the kernel does not have, or does not let us have,
 // from a mistake of ours.
 func unsupported(err error) bool {
-	for _, e := range []unix.Errno{unix.EPERM, unix.EACCES, unix.ENOSPC, unix.EUSERS, unix.ENOSYS, unix.EOPNOTSUPP, unix.EINVAL} {
+	for _, e := range []unix.Errno{unix.EPERM, unix.EACCES, unix.ENOSPC, unix.EUSERS, unix.EDQUOT, unix.ENOSYS, unix.EOPNOTSUPP, unix.EINVAL} {
 		if errors.Is(err, e) {
 			return true
 		}

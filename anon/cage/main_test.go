@@ -41,6 +41,12 @@ func TestMain(m *testing.M) {
 		os.Exit(engine(in))
 	case len(os.Args) == 3 && os.Args[1] == "parent":
 		os.Exit(parent(os.Args[2]))
+	case len(os.Args) == 3 && os.Args[1] == "session":
+		if err := inSession(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	if len(os.Args) == 4 && os.Args[1] == "narrow" {
 		if err := narrowed(os.Args[2], os.Args[3]); err != nil {

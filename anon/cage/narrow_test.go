@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"sotto/anon/keyring"
 )
 
 // A narrowed process reaches its router's port and no other, on threads that
@@ -72,6 +74,9 @@ func narrowed(right, wrong string) error {
 		if _, err := unix.Socket(s[0], s[1], s[2]); !errors.Is(err, unix.EPERM) {
 			return fmt.Errorf("make a %s socket: %w", name, err)
 		}
+	}
+	if _, err := keyring.Get("nobody's"); !errors.Is(err, keyring.ErrRefused) {
+		return fmt.Errorf("ask the keyring: %w", err)
 	}
 	return cageOne(os.Getenv("HOME"), before)
 }

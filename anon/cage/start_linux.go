@@ -256,6 +256,7 @@ func (c *Child) Prove(ctx context.Context) (Verdict, error) {
 	if _, err := receive(c.line, &r, deadline); err != nil {
 		return Verdict{}, fmt.Errorf("prove the cage: %w", errors.Join(err, ctx.Err()))
 	}
+	c.ear.dropKey()
 	facts := c.inspect()
 	facts.Landlock = n.Landlock
 	facts.Refused = append(append(facts.Refused, c.refused...), n.Refused...)
