@@ -27,6 +27,7 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,6 +75,25 @@ func Find(dir string) (Kind, error) {
 	}
 	h, err := read(f)
 	return h.kind, err
+}
+
+// Name returns what the vault in a folder may be called where others could read
+// it: 32 hexadecimal digits that tell nothing and are no other vault's. A vault
+// whose passphrase is changed gets another one. Errors are those of Find.
+func Name(dir string) (string, error) {
+	f, err := folder.Open(dir)
+	if err != nil {
+		return "", err
+	}
+	h, err := read(f)
+	if err != nil {
+		return "", err
+	}
+	word, err := subkey(h.salt[:], nil, "name")
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(word[:16]), nil
 }
 
 // Create makes a vault with a new master key in a folder, which is made if

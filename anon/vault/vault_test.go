@@ -130,6 +130,32 @@ func TestChange(t *testing.T) {
 }
 
 // A change that fails leaves the old key in force.
+// A name is one vault's as it is now, and shows neither its salt nor a key.
+func TestName(t *testing.T) {
+	a, b := t.TempDir(), t.TempDir()
+	_, err := Name(a)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	v := made(t, a, words("x"))
+	defer v.Close()
+	made(t, b, words("x")).Close()
+	first, err := Name(a)
+	require.NoError(t, err)
+	require.Regexp(t, "^[0-9a-f]{32}$", first)
+	again, err := Name(a)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	other, err := Name(b)
+	require.NoError(t, err)
+	require.NotEqual(t, first, other)
+	raw, err := os.ReadFile(filepath.Join(a, fileName))
+	require.NoError(t, err)
+	require.NotContains(t, fmt.Sprintf("%x", raw), first)
+	require.NoError(t, v.change(words("y"), leastCost))
+	again, err = Name(a)
+	require.NoError(t, err)
+	require.NotEqual(t, first, again)
+}
+
 func TestFailedChangeKeepsTheKey(t *testing.T) {
 	dir := t.TempDir()
 	v := made(t, dir, words("old"))
