@@ -60,8 +60,8 @@ type Daemon struct {
 // Vault says what opens the sealed state of the daemon.
 type Vault struct {
 	// PassphraseFile holds the passphrase in its first line. Others on the
-	// machine must not be able to read it. Empty means that sotto asks, or uses
-	// a key file of its own when no passphrase was set.
+	// machine must not be able to read it. Empty means that sotto looks in the
+	// keyring and asks, or uses a key file of its own when no passphrase was set.
 	PassphraseFile string `toml:"passphrase_file"`
 }
 

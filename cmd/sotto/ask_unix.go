@@ -32,7 +32,6 @@ func (a *app) ask(ctx context.Context, prompt string) (anon.Secret, error) {
 	if err := unix.IoctlSetTermios(tty, setTermios, &silent); err != nil {
 		return anon.Secret{}, fmt.Errorf("ask for the passphrase: %w", err)
 	}
-	fmt.Fprint(a.err, prompt) // who sees it may type already
 	defer fmt.Fprintln(a.err)
 	defer unix.IoctlSetTermios(tty, setTermios, was)
 	fmt.Fprint(a.err, prompt) // not before: whoever is asked may be quick

@@ -10,6 +10,7 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/folder"
+	"sotto/anon/keyring"
 	"sotto/anon/vault"
 	"sotto/client"
 	"sotto/client/api/caller"
@@ -96,7 +97,10 @@ var rules = []rule{
 	{errKeysInside, exitUsage, "Nothing was started: a flaw in the engine could have read the keys of your state.", "Name folders that do not contain state_dir."},
 	{errPassphraseInside, exitUsage, "Nothing was started: a flaw in the engine could have read what opens your state.", "Name folders that do not contain vault.passphrase_file."},
 	{errSettingsInside, exitUsage, "Nothing was started: a flaw in the engine could have chosen a router that sees everything you do.", "Name folders that do not contain the configuration file, or move that one."},
-	{errNobodyToAsk, exitPassphrase, "What is sealed stays sealed.", "Start it in a terminal, or set vault.passphrase_file, or give systemd the credential " + credentialName + "."},
+	{errNobodyToAsk, exitPassphrase, "What is sealed stays sealed.", "Start it in a terminal, or run sotto passphrase remember in one, or set vault.passphrase_file, or give systemd the credential " + credentialName + "."},
+	{errRemembered, exitPassphrase, "What is sealed stays sealed.", "Run sotto passphrase forget, then start it and type the passphrase."},
+	{errNothingSealed, exitUsage, "Nothing was remembered.", "Start with sotto up --passphrase the first time: it seals a new state_dir, and no other."},
+	{keyring.ErrRefused, exitOther, "Nothing was remembered: the passphrase is nowhere but where you keep it.", "Type it at each start, or set vault.passphrase_file, or give systemd the credential " + credentialName + ". Only Linux has a keyring, and a container may deny it."},
 	{errTwice, exitPassphrase, "Nothing was made.", "Run it again."},
 	{vault.ErrPassphrase, exitPassphrase, "What is sealed stays sealed.", "Try another one. Nobody can open it without: without a backup of the passphrase, only a new state_dir helps."},
 	{vault.ErrEmpty, exitPassphrase, "What is sealed stays sealed.", "Give a passphrase that has at least one character."},

@@ -51,6 +51,8 @@ var documented = map[string]reflect.Type{
 	"remote":    reflect.TypeFor[shown](),
 	"token":     reflect.TypeFor[tokenJSON](),
 	"checked":   reflect.TypeFor[checkedJSON](),
+
+	"passphrase": reflect.TypeFor[rememberedJSON](),
 }
 
 // promise is how a key stands in a table of the document.

@@ -114,7 +114,7 @@ func (a *app) command() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print JSON, one object a line")
 	flags.BoolVar(&a.acceptUnconfined, "accept-unconfined", false, "go on although the walls around the engine do not hold: a flaw in it could then reveal you")
 	flags.BoolVar(&a.verbose, "verbose", false, "log what happens, without addresses or names")
-	root.AddCommand(a.upCommand(), a.remoteCommand(), a.shareCommand(), a.getCommand(), a.inspectCommand(), a.doctorCommand(), a.configCommand(), a.demoCommand(), a.proveCommand())
+	root.AddCommand(a.upCommand(), a.passphraseCommand(), a.remoteCommand(), a.shareCommand(), a.getCommand(), a.inspectCommand(), a.doctorCommand(), a.configCommand(), a.demoCommand(), a.proveCommand())
 	root.AddCommand(a.daemonCommands()...)
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"sotto/anon"
+	"sotto/anon/keyring"
 	"sotto/anon/vault"
 	"sotto/client/config"
 )
@@ -27,7 +28,8 @@ var errTwice = errors.New("the passphrase was not the same the second time")
 
 // unlock opens the vault of the state folder, or makes it at the first start:
 // with the passphrase of the configuration or of systemd's credential, with one
-// that the user types when newPhrase says so, and else with a key file.
+// that the user types when newPhrase says so, and else with a key file. One that
+// was remembered is not asked for.
 func (a *app) unlock(ctx context.Context, cfg config.Config, newPhrase bool) (*vault.Vault, error) {
 	dir := filepath.Join(cfg.StateDir, vaultDir)
 	given, err := givenKey(cfg)
@@ -43,7 +45,11 @@ func (a *app) unlock(ctx context.Context, cfg config.Config, newPhrase bool) (*v
 	case given != nil:
 		return vault.Open(dir, *given)
 	case kind == vault.ByPassphrase:
-		return a.askedVault(ctx, dir)
+		if v, err := rememberedVault(dir); v != nil || err != nil {
+			return v, err
+		}
+		v, _, err := a.askedVault(ctx, dir)
+		return v, err
 	}
 	return vault.Open(dir, vault.KeyFile(filepath.Join(dir, "key")))
 }
@@ -87,18 +93,41 @@ func (a *app) newVault(ctx context.Context, dir string, given *vault.Key, newPhr
 	return vault.Create(dir, vault.Passphrase(first))
 }
 
-// askedVault opens the vault with what the user types.
-func (a *app) askedVault(ctx context.Context, dir string) (v *vault.Vault, err error) {
+// rememberedVault opens the vault with what the user had remembered, if there is
+// something: otherwise it returns nil and no error.
+func rememberedVault(dir string) (*vault.Vault, error) {
+	name, err := vault.Name(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open vault: %w", err)
+	}
+	s, err := keyring.Get(name)
+	switch {
+	case errors.Is(err, keyring.ErrNone), errors.Is(err, keyring.ErrRefused):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	v, err := vault.Open(dir, vault.Passphrase(s))
+	if errors.Is(err, vault.ErrPassphrase) {
+		return nil, errRemembered
+	}
+	return v, err
+}
+
+// errRemembered: another program of the user's has changed what was remembered.
+var errRemembered = errors.New("the remembered passphrase is a wrong one")
+
+// askedVault opens the vault with what the user types, and returns that too.
+func (a *app) askedVault(ctx context.Context, dir string) (v *vault.Vault, s anon.Secret, err error) {
 	for range tries {
-		var s anon.Secret
 		if s, err = a.ask(ctx, "Passphrase: "); err != nil {
-			return nil, err
+			return nil, s, err
 		}
 		v, err = vault.Open(dir, vault.Passphrase(s))
 		if err == nil || !errors.Is(err, vault.ErrPassphrase) && !errors.Is(err, vault.ErrEmpty) {
-			return v, err
+			return v, s, err
 		}
 		fmt.Fprintln(a.err, "That is not it.")
 	}
-	return nil, err
+	return nil, s, err
 }

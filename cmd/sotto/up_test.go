@@ -19,6 +19,7 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/folder"
+	"sotto/anon/keyring"
 	"sotto/anon/vault"
 	"sotto/client/api/caller"
 	"sotto/client/health"
@@ -374,7 +375,8 @@ func TestStateErrorsAreExplained(t *testing.T) {
 	for err, code := range map[error]int{
 		errDaemonRuns: exitOtherInstance, store.ErrRunning: exitOtherInstance,
 		vault.ErrPassphrase: exitPassphrase, vault.ErrKind: exitPassphrase, vault.ErrEmpty: exitPassphrase,
-		errNobodyToAsk: exitPassphrase, errTwice: exitPassphrase,
+		errNobodyToAsk: exitPassphrase, errTwice: exitPassphrase, errRemembered: exitPassphrase,
+		errNothingSealed: exitUsage, keyring.ErrRefused: exitOther,
 		vault.ErrDamaged: exitOther, vault.ErrVersion: exitOther,
 		store.ErrDamaged: exitOther, store.ErrVersion: exitOther, store.ErrVault: exitOther,
 		folder.ErrExposed: exitNotPermitted, errKeysInside: exitUsage, errLongPath: exitUsage,
