@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -49,8 +50,11 @@ const (
 type post struct {
 	job   *job
 	scope scope
-	box   *vault.Box // it gets a copy; nil for none
-	keys  *vault.Box // seals the keys of addresses, and stays here; nil for a job without
+	// run is where routers have their sockets and settings: in no folder that
+	// any engine of the post may touch.
+	run  string
+	box  *vault.Box // it gets a copy; nil for none
+	keys *vault.Box // seals the keys of addresses, and stays here; nil for a job without
 	// offer is what it may have of the broker, beside the networks.
 	offer broker.Options
 	lives lives
@@ -83,12 +87,16 @@ func (e *engineEnded) Error() string { return fmt.Sprintf("exit code %d", e.code
 
 // have has the engine do a job over the networks of the configuration.
 func (a *app) have(ctx context.Context, cfg config.Config, j *job, s scope) error {
-	return a.employ(ctx, cfg, &post{job: j, scope: s, lives: briefly})
+	run, err := runBase(append(slices.Clone(s.read), s.write...))
+	if err != nil {
+		return err
+	}
+	return a.employ(ctx, cfg, &post{job: j, scope: s, run: run, lives: briefly})
 }
 
 // employ has engines at a post, over the networks of the configuration.
 func (a *app) employ(ctx context.Context, cfg config.Config, p *post) error {
-	ns, err := a.open(cfg, a.logger())
+	ns, err := a.open(cfg, p.run, a.logger())
 	if err != nil {
 		return err
 	}

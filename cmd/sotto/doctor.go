@@ -51,7 +51,7 @@ func (a *app) doctor(ctx context.Context) error {
 	if err := a.diagnoseWalls(ctx); err != nil {
 		return err
 	}
-	ns, err := a.open(cfg, a.logger())
+	ns, err := a.open(cfg, "", a.logger())
 	if err != nil {
 		return err
 	}

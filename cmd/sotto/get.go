@@ -83,7 +83,7 @@ func (a *app) get(ctx context.Context, from, dir, files string, here bool) error
 	if j.State, err = filepath.EvalSymlinks(cfg.StateDir); err != nil {
 		return fmt.Errorf("find state folder: %w", err)
 	}
-	a.warnOfKeys(j.Dir, j.State)
+	a.warnOfFolder(j.Dir, j.State, footholds(cfg, a.configFile()))
 	s.write = []string{j.Dir, filepath.Join(j.State, journal.Folder)}
 	return a.have(ctx, cfg, &job{Get: &j}, s)
 }
@@ -125,18 +125,6 @@ func linkScope(from string) (string, []string, error) {
 		return "", nil, &usageError{fmt.Errorf("%q is neither a magnet link nor a file", metainfo.Printable(from, maxSentence))}
 	}
 	return path, []string{path}, nil
-}
-
-// warnOfKeys says what it means to give the engine a folder that holds more
-// than downloads: the user's home, or our own state.
-func (a *app) warnOfKeys(dir, state string) {
-	home, err := os.UserHomeDir()
-	if err == nil {
-		home, err = filepath.EvalSymlinks(home)
-	}
-	if err == nil && within(dir, home) || within(dir, state) {
-		a.tell("warning", "the engine may read and change everything in "+dir+", your keys too; -o FOLDER gives it that folder only")
-	}
 }
 
 // within reports whether a path is a folder or below it; both are absolute and

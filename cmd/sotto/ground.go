@@ -33,6 +33,8 @@ type ground struct {
 	watch    string
 	// What must not lie in them.
 	state, passphrase, settings string
+	programs                    []string
+	run                         string // as of post; "" before it is chosen
 
 	seen []fs.FileInfo // at the last look, nil for what was not there
 }
@@ -44,6 +46,10 @@ var (
 	errPassphraseInside = errors.New("the passphrase file lies in a folder that the daemon would open to its engine")
 	// errSettingsInside: the engine could change what the next start believes.
 	errSettingsInside = errors.New("the configuration file lies in a folder that the daemon would let its engine write to")
+	// errProgramInside: the engine could put another in its place.
+	errProgramInside = errors.New("a program that the daemon runs lies in a folder that it would let its engine write to")
+	// errRunInside: the engine could choose what the router is started with.
+	errRunInside = errors.New("what the router is started with lies in a folder that the daemon would open to its engine")
 )
 
 // newGround makes the folder for downloads if it can. settings is the path of
@@ -53,6 +59,7 @@ func newGround(cfg config.Config, settings string) (ground, error) {
 		download: cfg.DownloadDir, folders: cfg.Daemon.Folders, shares: cfg.Daemon.ShareDirs,
 		watch: cfg.Daemon.WatchDir,
 		state: cfg.StateDir, passphrase: cfg.Vault.PassphraseFile, settings: settings,
+		programs: programs(cfg),
 	}
 	if g.download == "" {
 		// Not the download folder itself: the engine would have all that other
@@ -88,8 +95,12 @@ func (g *ground) find(path string) (string, error) {
 		return "", fmt.Errorf("%w: %s", errKeysInside, path)
 	case holds(real, g.passphrase):
 		return "", fmt.Errorf("%w: %s", errPassphraseInside, path)
+	case g.run != "" && within(real, g.run):
+		return "", fmt.Errorf("%w: %s", errRunInside, path)
 	case g.writes(path) && holds(real, g.settings):
 		return "", fmt.Errorf("%w: %s", errSettingsInside, path)
+	case g.writes(path) && slices.ContainsFunc(g.programs, func(p string) bool { return holds(real, p) }):
+		return "", fmt.Errorf("%w: %s", errProgramInside, path)
 	}
 	return real, nil
 }
@@ -126,6 +137,18 @@ func (g *ground) writable() []string {
 		return append(now.Folders, now.Watch)
 	}
 	return now.Folders
+}
+
+// reach lists every folder that an engine may get, now or when it comes.
+func (g *ground) reach() (all []string) {
+	for _, path := range g.all() {
+		real, err := realPath(path)
+		if err != nil {
+			real = filepath.Clean(path)
+		}
+		all = append(all, real)
+	}
+	return all
 }
 
 // look says what is there, and remembers it.

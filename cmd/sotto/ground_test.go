@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -26,7 +27,8 @@ func TestGroundIsApartFromKeysAndSettings(t *testing.T) {
 	}
 	link := filepath.Join(dir, "link")
 	require.NoError(t, os.Symlink(mine, link))
-	settings, passphrase := file("sotto.toml"), file("passphrase")
+	settings, passphrase, tor := file("sotto.toml"), file("passphrase"), file("tor")
+	require.NoError(t, os.Chmod(tor, 0o700))
 	base := config.Config{StateDir: filepath.Join(dir, "state"), DownloadDir: data}
 	for _, tc := range []struct {
 		name string
@@ -39,11 +41,17 @@ func TestGroundIsApartFromKeysAndSettings(t *testing.T) {
 		{"settings to read", func(c *config.Config) { c.Daemon.ShareDirs = []string{mine} }, nil},
 		{"settings to write", func(c *config.Config) { c.Daemon.Folders = []string{link} }, errSettingsInside},
 		{"settings to read and write", func(c *config.Config) { c.Daemon.ShareDirs, c.Daemon.Folders = []string{mine}, []string{mine} }, errSettingsInside},
+		{"tor to read", func(c *config.Config) { c.Tor.Binary, c.Daemon.ShareDirs = tor, []string{mine} }, nil},
+		{"tor to write", func(c *config.Config) { c.Tor.Binary, c.DownloadDir = tor, mine }, errProgramInside},
 		{"settings in the watch folder", func(c *config.Config) { c.Daemon.WatchDir = mine }, errSettingsInside},
 	} {
 		cfg := base
 		tc.set(&cfg)
-		_, err := newGround(cfg, settings)
+		from := settings
+		if cfg.Tor.Binary != "" {
+			from = ""
+		}
+		_, err := newGround(cfg, from)
 		if tc.want == nil {
 			require.NoError(t, err, tc.name)
 		} else {
@@ -53,6 +61,29 @@ func TestGroundIsApartFromKeysAndSettings(t *testing.T) {
 	}
 	_, err = newGround(base, filepath.Join(dir, "none"))
 	require.NoError(t, err)
+}
+
+// A single get is the user's to decide, who is told what lies there.
+func TestWarnsOfFootholds(t *testing.T) {
+	dir, err := realPath(t.TempDir())
+	require.NoError(t, err)
+	tor := filepath.Join(dir, "bin", "tor")
+	require.NoError(t, os.Mkdir(filepath.Dir(tor), 0o700))
+	require.NoError(t, os.WriteFile(tor, nil, 0o700))
+	cfg := config.Config{Tor: config.Tor{Binary: tor}}
+	said := func(folder string) string {
+		read, write, err := os.Pipe()
+		require.NoError(t, err)
+		defer read.Close()
+		(&app{err: write}).warnOfFolder(folder, "/nowhere", footholds(cfg, ""))
+		require.NoError(t, write.Close())
+		text, err := io.ReadAll(read)
+		require.NoError(t, err)
+		return string(text)
+	}
+	require.Contains(t, said(dir), tor)
+	require.Contains(t, said(os.TempDir()), os.TempDir()+" too")
+	require.Empty(t, said(t.TempDir()))
 }
 
 // A folder that comes later is looked at like the others.

@@ -173,10 +173,13 @@ func (d *daemon) prepare(ctx context.Context, socket string, passphrase bool) er
 	if d.ground, err = newGround(d.cfg, d.app.configFile()); err != nil {
 		return err
 	}
-	for _, dir := range d.ground.writable() {
-		d.app.warnOfKeys(dir, j.State)
+	if d.ground.run, err = runBase(d.ground.reach()); err != nil {
+		return err
 	}
-	d.post = post{job: &job{Up: j}, box: box, keys: keys, offer: j.Room.limits(), lives: lives{short: 10 * time.Second, most: 20}}
+	for _, dir := range d.ground.writable() {
+		d.app.warnOfFolder(dir, j.State, nil) // ground has refused the others
+	}
+	d.post = post{job: &job{Up: j}, run: d.ground.run, box: box, keys: keys, offer: j.Room.limits(), lives: lives{short: 10 * time.Second, most: 20}}
 	d.post.opened, d.post.prepare, d.post.changed = d.openOnion, d.look, d.ground.changed
 	d.post.offer.Report = d.heard
 	return d.open(j, socket)

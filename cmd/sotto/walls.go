@@ -173,7 +173,7 @@ func reach(cfg config.Config, use []anon.Network) *cage.Reach {
 		case anon.I2P:
 			at = []string{or(cfg.I2P.SAM, i2p.DefaultSAM)}
 		case anon.Tor:
-			c, own, err := torConfig(cfg, nil)
+			c, own, err := torConfig(cfg, "", nil)
 			if err != nil || own {
 				r.Programs = true
 			}

@@ -89,15 +89,16 @@ func (ns *networks) audit(ctx context.Context) {
 }
 
 // open makes the transports that are wanted. It starts no router and talks to
-// none; that happens on first use.
-func (a *app) open(cfg config.Config, log *slog.Logger) (*networks, error) {
+// none; that happens on first use. run is where a router's sockets and settings
+// may lie.
+func (a *app) open(cfg config.Config, run string, log *slog.Logger) (*networks, error) {
 	want, err := a.wanted()
 	if err != nil {
 		return nil, err
 	}
 	ns := &networks{}
 	for _, n := range want {
-		t, err := newTransport(n, cfg, log)
+		t, err := newTransport(n, cfg, run, log)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("set up %s: %w", n, err), ns.close())
 		}
@@ -116,18 +117,18 @@ func (a *app) open(cfg config.Config, log *slog.Logger) (*networks, error) {
 	return ns, nil
 }
 
-func newTransport(n anon.Network, cfg config.Config, log *slog.Logger) (transport.Transport, error) {
+func newTransport(n anon.Network, cfg config.Config, run string, log *slog.Logger) (transport.Transport, error) {
 	switch n {
 	case anon.I2P:
 		return i2p.New(i2p.Config{SAM: cfg.I2P.SAM, Tunnels: cfg.I2P.Tunnels, Hops: cfg.I2P.UnsafeHops, Log: log})
 	case anon.Tor:
-		return newTor(cfg, log)
+		return newTor(cfg, run, log)
 	}
 	return nil, fmt.Errorf("network %v has no transport", n)
 }
 
-func newTor(cfg config.Config, log *slog.Logger) (transport.Transport, error) {
-	c, _, err := torConfig(cfg, log)
+func newTor(cfg config.Config, run string, log *slog.Logger) (transport.Transport, error) {
+	c, _, err := torConfig(cfg, run, log)
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +137,9 @@ func newTor(cfg config.Config, log *slog.Logger) (transport.Transport, error) {
 
 // torConfig prefers a tor named in the configuration, then one that the
 // environment of Whonix or Tails names, then one of our own.
-func torConfig(cfg config.Config, log *slog.Logger) (c tor.Config, own bool, err error) {
+func torConfig(cfg config.Config, run string, log *slog.Logger) (c tor.Config, own bool, err error) {
 	c = tor.Config{
-		Binary: cfg.Tor.Binary, StateDir: cfg.StateDir, UnsafeTorrc: cfg.Tor.UnsafeTorrc,
+		Binary: cfg.Tor.Binary, StateDir: cfg.StateDir, RunDir: run, UnsafeTorrc: cfg.Tor.UnsafeTorrc,
 		Control: cfg.Tor.Control, Socks: cfg.Tor.Socks, CookieFile: cfg.Tor.CookieFile, Log: log,
 	}
 	if c.Control != "" {
@@ -148,7 +149,7 @@ func torConfig(cfg config.Config, log *slog.Logger) (c tor.Config, own bool, err
 	if err != nil || !named {
 		return c, true, err
 	}
-	env.Log, env.StateDir = log, c.StateDir
+	env.Log, env.StateDir, env.RunDir = log, c.StateDir, c.RunDir
 	return env, false, nil
 }
 
