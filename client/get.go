@@ -29,6 +29,7 @@ var ErrElsewhere = errors.New("an unfinished download of it lies in another fold
 // are not safe.
 func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Finished, error) {
 	started := time.Now()
+	c.Journal.Tidy()
 	unlock, err := c.Journal.Lock(link.InfoHash)
 	if err != nil {
 		return Finished{}, err

@@ -96,13 +96,22 @@ func (f *Folder) Rename(from, to string) error {
 	return syncDir(f.path)
 }
 
-// Remove deletes a file durably. Nothing to delete is no error.
+// Remove deletes a file durably, with what a Replace that was killed has left of
+// it. Nothing to delete is no error.
 func (f *Folder) Remove(name string) error {
-	err := os.Remove(f.Path(name))
-	if errors.Is(err, fs.ErrNotExist) {
+	var errs []error
+	gone := true
+	for _, path := range []string{f.Path(name), f.Path(name + ".new")} {
+		err := os.Remove(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		gone, errs = false, append(errs, err)
+	}
+	if gone {
 		return nil
 	}
-	return errors.Join(err, syncDir(f.path))
+	return errors.Join(append(errs, syncDir(f.path))...)
 }
 
 // Exists reports whether there is anything by that name.
@@ -128,4 +137,38 @@ func (f *Folder) Lock(name string) (unlock func(), err error) {
 		return nil, err
 	}
 	return func() { h.Close() }, nil
+}
+
+// holdTries bounds Hold: each lost try is another process that let go of the
+// name meanwhile.
+const holdTries = 100
+
+// Hold is Lock for a name that tells something by itself: release removes the
+// file. One that is left by a killed process goes with the next Hold.
+func (f *Folder) Hold(name string) (release func(), err error) {
+	path := f.Path(name)
+	for range holdTries {
+		h, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := lockFile(h); err != nil {
+			h.Close()
+			return nil, err
+		}
+		// Who had it before may have removed it after we opened it: then this
+		// is a lock that nobody else can see.
+		if isAt(h, path) {
+			return func() { letGo(h, path) }, nil
+		}
+		h.Close()
+	}
+	return nil, ErrBusy
+}
+
+// isAt reports whether path still names the open file.
+func isAt(h *os.File, path string) bool {
+	open, err := h.Stat()
+	there, err2 := os.Lstat(path)
+	return err == nil && err2 == nil && os.SameFile(open, there)
 }

@@ -68,6 +68,29 @@ func TestLockHasOneHolder(t *testing.T) {
 	unlock()
 }
 
+// A name that is held is gone when it is let go.
+func TestHoldLeavesNothing(t *testing.T) {
+	f, err := folder.Open(t.TempDir())
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(f.Path("name"), nil, 0o600)) // of a killed process
+	release, err := f.Hold("name")
+	require.NoError(t, err)
+	_, err = f.Hold("name")
+	require.ErrorIs(t, err, folder.ErrBusy)
+	release()
+	require.NoFileExists(t, f.Path("name"))
+}
+
+func TestRemoveTakesTheUnfinishedToo(t *testing.T) {
+	f, err := folder.Open(t.TempDir())
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(f.Path("x.new"), []byte("of a killed process"), 0o600))
+	require.NoError(t, f.Remove("x"))
+	left, err := os.ReadDir(f.Path("."))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 func TestFilesAreTheOwnersAlone(t *testing.T) {
 	f, err := folder.Open(filepath.Join(t.TempDir(), "new"))
 	require.NoError(t, err)

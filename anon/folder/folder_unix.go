@@ -29,3 +29,9 @@ func syncDir(dir string) error {
 }
 
 func exposed(m fs.FileMode, g Guard) bool { return m.Perm()&fs.FileMode(g) != 0 }
+
+// letGo removes a file that we hold while nobody else can have it.
+func letGo(h *os.File, path string) {
+	os.Remove(path) // best effort: the next one to hold it does it, too
+	h.Close()
+}

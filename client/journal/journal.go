@@ -79,13 +79,21 @@ func Open(dir string) (*Journal, error) {
 	return &Journal{records}, nil
 }
 
+const (
+	recordEnd = ".json"
+	lockEnd   = ".lock"
+	// halfEnd is what folder.Replace leaves of a record when it is killed.
+	halfEnd = recordEnd + ".new"
+)
+
 func name(hash [20]byte, ext string) string { return hex.EncodeToString(hash[:]) + ext }
 
 // Lock makes the caller the only process that works on a torrent, until the
 // returned function is called or the process ends, however it ends. A torrent
-// that another process has is ErrBusy.
+// that another process has is ErrBusy. The file of a lock is named as its torrent,
+// so it is there only as long as the lock.
 func (j *Journal) Lock(hash [20]byte) (unlock func(), err error) {
-	unlock, err = j.dir.Lock(name(hash, ".lock"))
+	unlock, err = j.dir.Hold(name(hash, lockEnd))
 	if errors.Is(err, folder.ErrBusy) {
 		err = ErrBusy
 	}
@@ -97,7 +105,7 @@ func (j *Journal) Lock(hash [20]byte) (unlock func(), err error) {
 
 // Load returns the record of a torrent. No record is fs.ErrNotExist.
 func (j *Journal) Load(hash [20]byte) (Record, error) {
-	raw, err := j.dir.Read(name(hash, ".json"), MaxRecord)
+	raw, err := j.dir.Read(name(hash, recordEnd), MaxRecord)
 	if errors.Is(err, folder.ErrTooLarge) {
 		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
@@ -122,12 +130,35 @@ func (j *Journal) Hashes() ([][20]byte, error) {
 	}
 	var all [][20]byte
 	for _, e := range entries {
-		base, isRecord := strings.CutSuffix(e.Name(), ".json")
+		base, isRecord := strings.CutSuffix(e.Name(), recordEnd)
 		if hash, err := hex.DecodeString(base); isRecord && err == nil && len(hash) == 20 {
 			all = append(all, [20]byte(hash))
 		}
 	}
 	return all, nil
+}
+
+// Tidy removes what killed processes, and a sotto of before, have left of torrents
+// without telling what it was for: locks that nobody holds, and halves of records.
+// What cannot be removed stays for the next time.
+func (j *Journal) Tidy() {
+	entries, err := os.ReadDir(j.dir.Path("."))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		base, ext, _ := strings.Cut(e.Name(), ".")
+		hash, err := hex.DecodeString(base)
+		if err != nil || len(hash) != 20 || "."+ext != lockEnd && "."+ext != halfEnd {
+			continue
+		}
+		unlock, err := j.Lock([20]byte(hash))
+		if err != nil {
+			continue // somebody works on it
+		}
+		os.Remove(j.dir.Path(name([20]byte(hash), halfEnd)))
+		unlock()
+	}
 }
 
 func decode(raw []byte) (Record, error) {
@@ -155,7 +186,7 @@ func (j *Journal) Save(rec Record) error {
 	if len(raw) > MaxRecord {
 		return fmt.Errorf("save record: %d bytes are more than %d", len(raw), MaxRecord)
 	}
-	if err := j.dir.Replace(name(rec.InfoHash, ".json"), raw); err != nil {
+	if err := j.dir.Replace(name(rec.InfoHash, recordEnd), raw); err != nil {
 		return fmt.Errorf("save record: %w", err)
 	}
 	return nil
@@ -163,7 +194,7 @@ func (j *Journal) Save(rec Record) error {
 
 // Remove forgets a torrent. Nothing to forget is no error.
 func (j *Journal) Remove(hash [20]byte) error {
-	if err := j.dir.Remove(name(hash, ".json")); err != nil {
+	if err := j.dir.Remove(name(hash, recordEnd)); err != nil {
 		return fmt.Errorf("remove record: %w", err)
 	}
 	return nil

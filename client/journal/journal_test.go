@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -138,6 +139,78 @@ func TestLockEndsWithAKilledProcess(t *testing.T) {
 	unlock, err := j.Lock([20]byte{1})
 	require.NoError(t, err)
 	unlock()
+}
+
+// A torrent that is done with leaves no trace of its hash, however earlier
+// processes ended; one that somebody works on is left alone.
+func TestNothingTellsOfTheDone(t *testing.T) {
+	dir := t.TempDir()
+	j, err := journal.Open(dir)
+	require.NoError(t, err)
+	unlock, err := j.Lock(sample().InfoHash)
+	require.NoError(t, err)
+	require.NoError(t, j.Save(sample()))
+	require.NoError(t, os.WriteFile(file(dir)+".new", []byte("half a record"), 0o600))
+	require.NoError(t, j.Remove(sample().InfoHash))
+	unlock()
+	require.Empty(t, names(t, dir))
+
+	other := strings.TrimSuffix(strings.Replace(file(dir), "0102", "aaaa", 1), ".json")
+	for _, end := range []string{".lock", ".json.new"} {
+		require.NoError(t, os.WriteFile(other+end, nil, 0o600))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "torrents", "notes.lock"), nil, 0o600))
+	unlock, err = j.Lock(sample().InfoHash)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file(dir)+".new", nil, 0o600))
+	j.Tidy()
+	hash := strings.TrimSuffix(filepath.Base(file(dir)), ".json")
+	require.Equal(t, []string{hash + ".json.new", hash + ".lock", "notes.lock"}, names(t, dir))
+	unlock()
+}
+
+// Processes that take the lock in turn, each removing its file, never have it at
+// once: none may lock a file that another has just removed.
+func TestLockThatComesAndGoesHasOneHolder(t *testing.T) {
+	const key = "SOTTO_TEST_LOCK_TURNS"
+	if dir := os.Getenv(key); dir != "" {
+		j, err := journal.Open(dir)
+		require.NoError(t, err)
+		for turns := 0; turns < 300; {
+			unlock, err := j.Lock([20]byte{1})
+			if errors.Is(err, journal.ErrBusy) {
+				continue
+			}
+			require.NoError(t, err)
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "inside"), 0o700), "somebody else is")
+			require.NoError(t, os.Remove(filepath.Join(dir, "inside")))
+			unlock()
+			turns++
+		}
+		return
+	}
+	dir := t.TempDir()
+	var all []*exec.Cmd
+	for range 4 {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestLockThatComesAndGoesHasOneHolder$")
+		cmd.Env, cmd.Stdout = append(os.Environ(), key+"="+dir), os.Stderr
+		require.NoError(t, cmd.Start())
+		all = append(all, cmd)
+	}
+	for _, cmd := range all {
+		require.NoError(t, cmd.Wait())
+	}
+	require.Empty(t, names(t, dir))
+}
+
+func names(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(dir, "torrents"))
+	require.NoError(t, err)
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all
 }
 
 func FuzzLoad(f *testing.F) {

@@ -23,6 +23,7 @@ import (
 // crash in between it is adopted again, to no effect. It returns how many
 // torrents are new.
 func (s *Store) Adopt(j *journal.Journal, reach func(dir string) bool) (added int, err error) {
+	j.Tidy()
 	hashes, err := j.Hashes()
 	if err != nil {
 		return 0, fmt.Errorf("adopt downloads: %w", err)

@@ -58,6 +58,9 @@ func TestAdopt(t *testing.T) {
 	added, err := s.Adopt(j, anywhere)
 	require.NoError(t, err)
 	require.Equal(t, 2, added)
+	open, err := os.ReadDir(filepath.Join(dir, journal.Folder))
+	require.NoError(t, err)
+	require.Empty(t, open, "names that tell of torrents in the sealed library")
 	require.NoError(t, s.Close())
 
 	s = opened(t, dir, box)
