@@ -236,7 +236,7 @@ func newKey(ctx context.Context, t transport.Transport) (rep message, err error)
 func (s *server) enter(n anon.Network) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.count[n] >= s.identities(n) {
+	if s.count[n] >= s.IdentitiesOn(n) {
 		return false
 	}
 	s.count[n]++

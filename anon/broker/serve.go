@@ -77,7 +77,8 @@ func (o *Options) check() error {
 	return nil
 }
 
-func (o *Options) identities(n anon.Network) int {
+// IdentitiesOn is how many identities may be open at a time on a network.
+func (o *Options) IdentitiesOn(n anon.Network) int {
 	if limit, ok := o.Identities[n]; ok {
 		return limit
 	}
@@ -149,7 +150,7 @@ type presence struct {
 func newServer(ctx context.Context, l link, o Options) *server {
 	room := 2 * o.Requests
 	for _, t := range o.Transports {
-		room += o.identities(t.Network()) // a close for each
+		room += o.IdentitiesOn(t.Network()) // a close for each
 	}
 	s := &server{
 		Options: o, link: l, large: newShelf(),

@@ -27,11 +27,13 @@ import (
 type Transport struct {
 	inner transport.Transport
 	grace time.Duration
+	most  int
 
-	mu     sync.Mutex
-	all    map[*presence]struct{}
-	closed bool
-	ending sync.WaitGroup // presences whose grace is over
+	mu      sync.Mutex
+	all     map[*presence]struct{}
+	opening int
+	closed  bool
+	ending  sync.WaitGroup // presences whose grace is over
 }
 
 // presence is an endpoint and who uses it.
@@ -39,13 +41,16 @@ type presence struct {
 	label string
 	endpt transport.Endpoint
 	user  *endpoint   // nil while it waits for one
+	since time.Time   // when it began to wait
 	last  *time.Timer // runs while it waits
 }
 
 // New returns a Transport that holds the endpoints of inner for so long after
-// their Close. Without grace it holds none. It does not close inner.
-func New(inner transport.Transport, grace time.Duration) *Transport {
-	return &Transport{inner: inner, grace: grace, all: make(map[*presence]struct{})}
+// their Close. Without grace it holds none. There are at most most, those in use
+// included: for a new one, that which has waited longest ends. Else who opens and
+// closes all the time would fill the router. It does not close inner.
+func New(inner transport.Transport, grace time.Duration, most int) *Transport {
+	return &Transport{inner: inner, grace: grace, most: most, all: make(map[*presence]struct{})}
 }
 
 // Network is that of the transport inside.
@@ -73,17 +78,22 @@ func (t *Transport) NewKey(ctx context.Context) (anon.Secret, error) {
 }
 
 // Open returns the endpoint that is held under the label of id, if there is one
-// and nobody has it, and else opens one.
+// and nobody has it, and else opens one. It is anon.ErrFull when as many as may be
+// are in use.
 func (t *Transport) Open(ctx context.Context, id anon.Identity) (transport.Endpoint, error) {
 	if e, err := t.again(id); e != nil || err != nil {
 		return e, err
 	}
+	if err := t.makeRoom(); err != nil {
+		return nil, err
+	}
 	inner, err := t.inner.Open(ctx, id)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.opening--
 	if err != nil {
 		return nil, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	p := &presence{label: id.Label, endpt: inner}
 	if t.closed {
 		return nil, errors.Join(net.ErrClosed, inner.Close())
@@ -108,6 +118,37 @@ func (t *Transport) again(id anon.Identity) (transport.Endpoint, error) {
 	return nil, nil
 }
 
+// makeRoom takes one of the places that there are, for an Open that gives it back.
+func (t *Transport) makeRoom() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return net.ErrClosed
+	}
+	if len(t.all)+t.opening < t.most {
+		t.opening++
+		return nil
+	}
+	var old *presence
+	for p := range t.all {
+		if p.user == nil && (old == nil || p.since.Before(old.since)) {
+			old = p
+		}
+	}
+	if old == nil {
+		return fmt.Errorf("hold: open: %w", anon.ErrFull)
+	}
+	old.last.Stop() // if it has fired, it closes a second time, to no effect
+	delete(t.all, old)
+	t.opening++
+	t.ending.Add(1)
+	defer t.ending.Done()
+	t.mu.Unlock()
+	old.endpt.Close() // nobody is left to be told of its error
+	t.mu.Lock()
+	return nil
+}
+
 // hand makes a handle for p. t.mu is held.
 func (t *Transport) hand(p *presence) transport.Endpoint {
 	ctx, stop := context.WithCancel(context.Background())
@@ -123,6 +164,7 @@ func (t *Transport) release(p *presence) error {
 	p.user = nil
 	keep := t.grace > 0 && !t.closed
 	if keep {
+		p.since = time.Now()
 		p.last = time.AfterFunc(t.grace, func() { t.expire(p) })
 	}
 	if !keep {

@@ -2,6 +2,7 @@ package hold_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -24,7 +25,7 @@ func TestConformance(t *testing.T) {
 	n := memory.New(memory.Options{})
 	held := func() transport.Transport {
 		inner := n.Transport()
-		return closing{hold.New(inner, 0), inner}
+		return closing{hold.New(inner, 0, 1000), inner}
 	}
 	transporttest.Run(t, transporttest.Factory{
 		Make: func(*testing.T) (a, b transport.Transport) { return held(), held() },
@@ -46,7 +47,7 @@ func identity(label string) anon.Identity {
 func TestNewKey(t *testing.T) {
 	inner := memory.New(memory.Options{}).Transport()
 	defer inner.Close()
-	key, err := hold.New(inner, time.Minute).NewKey(t.Context())
+	key, err := hold.New(inner, time.Minute, 10).NewKey(t.Context())
 	require.NoError(t, err)
 	require.False(t, key.Empty())
 }
@@ -58,7 +59,7 @@ func TestComesBack(t *testing.T) {
 		n := memory.New(memory.Options{})
 		inner := n.Transport()
 		defer inner.Close()
-		h := hold.New(inner, time.Minute)
+		h := hold.New(inner, time.Minute, 10)
 		defer h.Close()
 		other, err := n.Transport().Open(t.Context(), identity("other"))
 		require.NoError(t, err)
@@ -108,7 +109,7 @@ func TestComesBack(t *testing.T) {
 func TestCloseEndsWhatIsHeld(t *testing.T) {
 	n := memory.New(memory.Options{})
 	inner := n.Transport()
-	h := hold.New(inner, time.Hour)
+	h := hold.New(inner, time.Hour, 10)
 	used, err := h.Open(t.Context(), identity("used"))
 	require.NoError(t, err)
 	free, err := h.Open(t.Context(), identity("free"))
@@ -125,4 +126,48 @@ func TestCloseEndsWhatIsHeld(t *testing.T) {
 	_, err = other.Dial(t.Context(), free.Addr())
 	require.Error(t, err)
 	require.NoError(t, inner.Close())
+}
+
+// Whoever opens and closes without end has no more than anybody else; what has
+// waited longest goes first.
+func TestHeldPresencesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memory.New(memory.Options{})
+		inner := n.Transport()
+		defer inner.Close()
+		h := hold.New(inner, time.Hour, 3)
+		defer h.Close()
+		used, err := h.Open(t.Context(), identity("used"))
+		require.NoError(t, err)
+		var past []transport.Endpoint
+		for i := range 10 {
+			e, err := h.Open(t.Context(), identity(fmt.Sprint(i)))
+			require.NoError(t, err)
+			require.NoError(t, e.Close())
+			past = append(past, e)
+			time.Sleep(time.Second)
+		}
+		other, err := n.Transport().Open(t.Context(), identity("other"))
+		require.NoError(t, err)
+		defer other.Close()
+		for i, e := range past {
+			c, err := other.Dial(t.Context(), e.Addr())
+			if i < 8 {
+				require.Error(t, err, i)
+				continue
+			}
+			require.NoError(t, err, i)
+			require.NoError(t, c.Close())
+		}
+		for i := range 2 { // those that wait are not lost to who comes back
+			again, err := h.Open(t.Context(), identity(fmt.Sprint(8+i)))
+			require.NoError(t, err)
+			require.Equal(t, past[8+i].Addr(), again.Addr())
+		}
+		_, err = h.Open(t.Context(), identity("more"))
+		require.ErrorIs(t, err, anon.ErrFull)
+		require.NoError(t, used.Close())
+		_, err = h.Open(t.Context(), identity("more"))
+		require.NoError(t, err)
+	})
 }

@@ -110,7 +110,7 @@ func (a *app) employ(ctx context.Context, cfg config.Config, p *post) error {
 	j.JSON, j.Verbose, j.Plain, j.AllNetworks = a.json, a.verbose, os.Getenv("TERM") == "dumb", len(a.networks) > 0
 	j.Labels = make(map[anon.Network]string)
 	for _, t := range ns.transports {
-		h := hold.New(t, grace)
+		h := hold.New(t, grace, p.offer.IdentitiesOn(t.Network()))
 		var offered transport.Transport = h
 		if p.keys != nil {
 			offered = seal.New(h, p.keys)

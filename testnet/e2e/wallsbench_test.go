@@ -82,7 +82,7 @@ func meanOf(x []float64) (mean, err float64) {
 // holdNetwork keeps one endpoint for whoever asks next.
 func holdNetwork(b *testing.B, network string) transport.Transport {
 	t := guard.New(openNetwork(b, network, 1), guard.Options{})
-	held := hold.New(t, time.Hour)
+	held := hold.New(t, time.Hour, broker.DefaultIdentities)
 	b.Cleanup(func() {
 		require.NoError(b, errors.Join(held.Close(), t.Close()))
 	})
