@@ -13,6 +13,7 @@ import (
 
 var (
 	errIdentities = fmt.Errorf("broker: open: %w: as many identities are open on this network as may be", anon.ErrFull)
+	errLong       = errors.New("broker: open: a label or key that is longer than any")
 	errAbility    = errors.New("broker: not an ability of this network")
 	errPackets    = fmt.Errorf("broker: datagrams: %w: no network has them yet", errors.ErrUnsupported)
 	errNoReport   = errors.New("broker: reports are not wanted")
@@ -122,6 +123,9 @@ func (s *server) doAt(ctx context.Context, m message, p *presence) (rep message,
 		if !ok {
 			return rep, nil, errAbility
 		}
+		if len(m.text(0)) > anon.MaxText {
+			return rep, nil, &anon.AddrError{Problem: "longer than any name"}
+		}
 		a, err := r.Resolve(ctx, m.text(0))
 		rep.Remote = placeOf(a)
 		return rep, nil, err
@@ -184,6 +188,9 @@ func (s *server) reply(rep message, c net.Conn) *relay {
 // more.
 func (s *server) openIdentity(ctx context.Context, t transport.Transport, m message) (message, error) {
 	n := t.Network()
+	if len(m.text(0)) > maxLabel || len(m.text(1)) > maxKey {
+		return message{}, errLong
+	}
 	if !s.enter(n) {
 		return message{}, errIdentities
 	}

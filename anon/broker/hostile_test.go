@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,10 +98,16 @@ func TestHostileEngine(t *testing.T) {
 		"a half text":         func(r *rawEngine) { r.send(append(probe, 0, 0)) },
 		"a text without end":  func(r *rawEngine) { r.send(append(probe, 0xff, 0xff, 0xff, 0xff)) },
 		"many texts":          func(r *rawEngine) { r.send(append(probe, make([]byte, 4*(maxTexts+1))...)) },
-		"an oversized one":    func(r *rawEngine) { r.send(append(probe, make([]byte, maxMessage)...)) },
-		"an unknown network":  func(r *rawEngine) { r.send(encoded(ask(verbOpen, 1, 1))) },
-		"a door not there":    func(r *rawEngine) { r.send(encoded(ask(verbControl, 1, 0))) },
-		"an address on none":  func(r *rawEngine) { r.send(encoded(message{head: head{Verb: verbDial, Remote: place{Port: 80}}})) },
+		"a text to no end": func(r *rawEngine) {
+			r.send(encoded(message{head{Verb: verbAccept, ID: 9, Number: 1}, []string{"for the broker to keep"}}))
+		},
+		"a third text of open": func(r *rawEngine) {
+			r.send(encoded(message{head{Verb: verbOpen, ID: 9}, []string{"label", "", "for the broker to keep"}}))
+		},
+		"an oversized one":   func(r *rawEngine) { r.send(append(probe, make([]byte, maxMessage)...)) },
+		"an unknown network": func(r *rawEngine) { r.send(encoded(ask(verbOpen, 1, 1))) },
+		"a door not there":   func(r *rawEngine) { r.send(encoded(ask(verbControl, 1, 0))) },
+		"an address on none": func(r *rawEngine) { r.send(encoded(message{head: head{Verb: verbDial, Remote: place{Port: 80}}})) },
 		"an address off ours": func(r *rawEngine) {
 			r.send(encoded(message{head: head{Verb: verbDial, Remote: place{Network: 200, Key: [32]byte{1}}}}))
 		},
@@ -205,6 +212,12 @@ func TestRefusalsAreAnswers(t *testing.T) {
 		require.Equal(t, v, m.Verb)
 		require.Error(t, m.takeFault())
 	}
+	for _, texts := range [][]string{{strings.Repeat("l", maxLabel+1)}, {"label", strings.Repeat("k", maxKey+1)}} {
+		m := r.ask(t, message{head{Verb: verbOpen, ID: 1}, texts})
+		require.ErrorContains(t, m.takeFault(), "longer than any")
+	}
+	long := r.ask(t, message{head{Verb: verbResolve, ID: 1, Number: opened.Number}, []string{strings.Repeat("n", anon.MaxText+1)}})
+	require.Error(t, long.takeFault())
 	keyless := r.ask(t, ask(verbKey, 1, 0))
 	require.Error(t, keyless.takeFault())
 	require.NoError(t, r.send(encoded(ask(verbCancel, 55, 0)))) // it may cross its reply

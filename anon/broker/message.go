@@ -57,6 +57,16 @@ const (
 	verbCancel
 )
 
+// requestTexts is how many texts a request has. Those that wait long, accept and
+// dial, have none: what an engine makes the broker keep stays small.
+var requestTexts = map[verb]int{verbOpen: 2, verbResolve: 1, verbReport: 1}
+
+// Longest texts of a request, in bytes. A sealed key of I2P is the longest key.
+const (
+	maxLabel = 255
+	maxKey   = 8 << 10
+)
+
 // What the bits of a message mean, by verb.
 const (
 	canResolve  = 1

@@ -257,6 +257,8 @@ func (s *server) admit(m message) (context.Context, *presence, error) {
 		return nil, nil, violation("a second greeting")
 	case cancel != nil:
 		return nil, nil, violation("a request number in use")
+	case len(m.texts) > requestTexts[m.Verb]:
+		return nil, nil, violation("a text nobody asked for")
 	case m.Verb == verbClose && p == nil:
 		return nil, nil, violation("the close of nothing")
 	case m.Verb == verbClose: // of which there is one for an identity
