@@ -73,6 +73,8 @@ var (
 	// errForeignCall: it did what only foreign code does, and died of it. The
 	// next would too.
 	errForeignCall = errors.New("the engine made a system call in a way that no code of ours does, and was ended for it")
+	// errForeignWord: it asked the broker for something as no engine of ours does.
+	errForeignWord = errors.New("the engine asked for something in a way that no code of ours does, and was ended for it")
 	// errAnew: it ended because it was asked to, to start again.
 	errAnew = errors.New("the engine starts again")
 	// errWalls: the self-attack found a way out, or could not be made.
@@ -205,7 +207,13 @@ func (a *app) attend(ctx context.Context, c *cell, p *post) error {
 	served := make(chan error, 1)
 	door := c.door
 	c.door = nil // Serve's now
-	go func() { served <- broker.Serve(serving, door, p.offer) }()
+	go func() {
+		err := broker.Serve(serving, door, p.offer)
+		if errors.Is(err, anon.ErrProtocol) {
+			c.child.Kill() // it may have no mind to end without us
+		}
+		served <- err
+	}()
 	crashed := make(chan bool, 1)
 	go func() {
 		n, _ := io.Copy(io.Discard, c.crashes) // ends with the engine
@@ -218,8 +226,13 @@ func (a *app) attend(ctx context.Context, c *cell, p *post) error {
 		err = nil // ours
 	}
 	verdict := verdictOf(end, <-crashed)
-	if errors.Is(verdict, errForeignCall) {
-		a.tell("incident", errForeignCall.Error()+"; please report this")
+	if errors.Is(err, anon.ErrProtocol) {
+		verdict, err = fmt.Errorf("%w: %w", errForeignWord, err), nil
+	}
+	for _, foreign := range []error{errForeignCall, errForeignWord} {
+		if errors.Is(verdict, foreign) {
+			a.tell("incident", foreign.Error()+"; please report this")
+		}
 	}
 	return errors.Join(verdict, err)
 }
@@ -253,9 +266,11 @@ func (a *app) watch(ctx context.Context, child *cage.Child, pauses pauses, chang
 		case <-patience:
 			child.Kill()
 		case <-tick.C:
-			if foreign = a.tripwire(child, &told); foreign {
-				child.Kill()
-			} else if changed != nil && patience == nil && changed() {
+			if foreign = floods(child.Incidents()) || foreign; foreign {
+				child.Kill() // before it is told, which can take as long as a reader likes
+			}
+			a.tripwire(child, &told)
+			if !foreign && changed != nil && patience == nil && changed() {
 				child.Signal(os.Interrupt)
 				anew, patience = true, time.After(goodbye)
 			}

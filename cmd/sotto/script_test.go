@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(tests{m}, map[string]func(){"sotto": main, "foreign": foreign, "keyless": keyless})
+	testscript.Main(tests{m}, map[string]func(){"sotto": main, "foreign": foreign, "babbling": babbling, "keyless": keyless})
 }
 
 // tests are run with a hang-up listened to: under nohup it is ignored, also in
