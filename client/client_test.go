@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -146,39 +147,41 @@ func TestShareAndGet(t *testing.T) {
 func TestGetResumes(t *testing.T) {
 	for _, f := range []metainfo.Format{metainfo.FormatV1, metainfo.FormatHybrid, metainfo.FormatV2} {
 		t.Run(f.String(), func(t *testing.T) {
-			w := newWorld(t, memory.Options{Rate: 4 << 20, Delay: 5 * time.Millisecond})
-			dir, want := folder(t, 12<<20)
-			alice := w.user()
-			alice.Format = f
-			link := alice.share(t, dir)
-			bob, target := w.user(), t.TempDir()
-			ctx, cancel := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() {
-				_, err := bob.Get(ctx, link, target)
-				ended <- err
-			}()
-			bob.await(t, func(e client.Event) bool {
-				p, ok := e.(client.Progress)
-				return ok && p.Phase == client.Fetching && p.Done >= 4<<20
-			})
-			cancel()
-			require.ErrorIs(t, <-ended, context.Canceled)
-			rec, err := bob.Journal.Load(link.InfoHash)
-			require.NoError(t, err)
-			require.NotNil(t, rec.Info)
-			require.Equal(t, f == metainfo.FormatV2, rec.Layers != nil, "what v1 hashes check needs no layers")
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, memory.Options{Rate: 4 << 20, Delay: 5 * time.Millisecond})
+				dir, want := folder(t, 12<<20)
+				alice := w.user()
+				alice.Format = f
+				link := alice.share(t, dir)
+				bob, target := w.user(), t.TempDir()
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() {
+					_, err := bob.Get(ctx, link, target)
+					ended <- err
+				}()
+				bob.await(t, func(e client.Event) bool {
+					p, ok := e.(client.Progress)
+					return ok && p.Phase == client.Fetching && p.Done >= 4<<20
+				})
+				cancel()
+				require.ErrorIs(t, <-ended, context.Canceled)
+				rec, err := bob.Journal.Load(link.InfoHash)
+				require.NoError(t, err)
+				require.NotNil(t, rec.Info)
+				require.Equal(t, f == metainfo.FormatV2, rec.Layers != nil, "what v1 hashes check needs no layers")
 
-			again := w.user()
-			again.Journal = bob.Journal
-			done, err := again.Get(t.Context(), link, target)
-			require.NoError(t, err)
-			require.Equal(t, want, sums(t, done.Path))
-			again.await(t, func(e client.Event) bool {
-				p, ok := e.(client.Progress)
-				return ok && p.Done >= 4<<20
+				again := w.user()
+				again.Journal = bob.Journal
+				done, err := again.Get(t.Context(), link, target)
+				require.NoError(t, err)
+				require.Equal(t, want, sums(t, done.Path))
+				again.await(t, func(e client.Event) bool {
+					p, ok := e.(client.Progress)
+					return ok && p.Done >= 4<<20
+				})
+				require.LessOrEqual(t, done.Received, done.Bytes-4<<20, "a verified byte was fetched twice")
 			})
-			require.LessOrEqual(t, done.Received, done.Bytes-4<<20, "a verified byte was fetched twice")
 		})
 	}
 }
@@ -225,29 +228,31 @@ func TestResumeElsewhereIsRefused(t *testing.T) {
 
 // The router dies in mid-transfer and comes back: the transfer completes.
 func TestRouterDiesAndReturns(t *testing.T) {
-	w := newWorld(t, memory.Options{Rate: 4 << 20, Delay: 5 * time.Millisecond})
-	dir, want := folder(t, 12<<20)
-	link := w.user().share(t, dir)
-	bob, target := w.user(), t.TempDir()
-	type result struct {
-		client.Finished
-		error
-	}
-	ended := make(chan result, 1)
-	go func() {
-		done, err := bob.Get(t.Context(), link, target)
-		ended <- result{done, err}
-	}()
-	bob.await(t, func(e client.Event) bool { p, ok := e.(client.Progress); return ok && p.Done >= 2<<20 })
-	w.net.SetDown(true)
-	bob.await(t, func(e client.Event) bool {
-		p, ok := e.(client.Progress)
-		return ok && p.Done >= 2<<20 && p.Peers == 0
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, memory.Options{Rate: 4 << 20, Delay: 5 * time.Millisecond})
+		dir, want := folder(t, 12<<20)
+		link := w.user().share(t, dir)
+		bob, target := w.user(), t.TempDir()
+		type result struct {
+			client.Finished
+			error
+		}
+		ended := make(chan result, 1)
+		go func() {
+			done, err := bob.Get(t.Context(), link, target)
+			ended <- result{done, err}
+		}()
+		bob.await(t, func(e client.Event) bool { p, ok := e.(client.Progress); return ok && p.Done >= 2<<20 })
+		w.net.SetDown(true)
+		bob.await(t, func(e client.Event) bool {
+			p, ok := e.(client.Progress)
+			return ok && p.Done >= 2<<20 && p.Peers == 0
+		})
+		w.net.SetDown(false)
+		r := <-ended
+		require.NoError(t, r.error)
+		require.Equal(t, want, sums(t, r.Path))
 	})
-	w.net.SetDown(false)
-	r := <-ended
-	require.NoError(t, r.error)
-	require.Equal(t, want, sums(t, r.Path))
 }
 
 // A share whose data is gone must not hand out a link.
