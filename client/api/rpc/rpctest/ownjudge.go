@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -38,9 +39,11 @@ func RunOwn(t *testing.T, open func(t *testing.T, folder string) OwnLibrary) {
 		{"ends with its context", (*ownJudge).ends},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			folder := t.TempDir()
-			lib := open(t, folder)
-			tc.test(&ownJudge{judge{t: t, folder: folder, lib: lib}, lib})
+			synctest.Test(t, func(t *testing.T) {
+				folder := t.TempDir()
+				lib := open(t, folder)
+				tc.test(&ownJudge{judge{t: t, folder: folder, lib: lib}, lib})
+			})
 		})
 	}
 }

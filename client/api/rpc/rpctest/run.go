@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -16,7 +17,8 @@ import (
 // Run judges a Library by the contract of rpc.Library. Each of its tests calls
 // open for a new one that holds nothing and downloads to folder, below which
 // everything is allowed; open sees to its end. What a Library does in its own
-// time is waited for.
+// time is waited for, and takes none: each test is in a bubble of
+// testing/synctest, open's goroutines with it.
 func Run(t *testing.T, open func(t *testing.T, folder string) rpc.Library) {
 	for _, tc := range []struct {
 		name string
@@ -40,8 +42,10 @@ func Run(t *testing.T, open func(t *testing.T, folder string) rpc.Library) {
 		{"ends with its context", (*judge).ends},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			folder := t.TempDir()
-			tc.test(&judge{t: t, folder: folder, lib: open(t, folder)})
+			synctest.Test(t, func(t *testing.T) {
+				folder := t.TempDir()
+				tc.test(&judge{t: t, folder: folder, lib: open(t, folder)})
+			})
 		})
 	}
 }
