@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,20 +48,21 @@ func TestResumeFetchesOnlyWhatIsMissing(t *testing.T) {
 
 // The router going away and coming back loses nothing and needs no help.
 func TestRouterRestart(t *testing.T) {
-	t.Parallel()
-	s := newSample(t, 16<<10, 300<<10)
-	n := memory.New(memory.Options{Rate: 100 << 10})
-	seedEnd := open(t, n)
-	s.seeder(t, seedEnd)
-	dir := t.TempDir()
-	get := start(t, s.options(t, open(t, n), dir))
-	get.AddPeers([]anon.Addr{seedEnd.Addr()})
-	require.Eventually(t, func() bool { return get.Stats().Verified > 0 }, patience, poll)
-	n.SetDown(true)
-	require.Eventually(t, func() bool { return get.Stats().Peers == 0 }, patience, poll)
-	n.SetDown(false)
-	within(t, get.Done(), get)
-	s.requireIn(t, dir)
+	synctest.Test(t, func(t *testing.T) {
+		s := newSample(t, 16<<10, 300<<10)
+		n := memory.New(memory.Options{Rate: 100 << 10})
+		seedEnd := open(t, n)
+		s.seeder(t, seedEnd)
+		dir := t.TempDir()
+		get := start(t, s.options(t, open(t, n), dir))
+		get.AddPeers([]anon.Addr{seedEnd.Addr()})
+		require.Eventually(t, func() bool { return get.Stats().Verified > 0 }, patience, poll)
+		n.SetDown(true)
+		require.Eventually(t, func() bool { return get.Stats().Peers == 0 }, patience, poll)
+		n.SetDown(false)
+		within(t, get.Done(), get)
+		s.requireIn(t, dir)
+	})
 }
 
 func TestChecksBeforeTouchingTheDisk(t *testing.T) {
