@@ -428,7 +428,7 @@ func TestSessionOutlivesItsStreams(t *testing.T) {
 // A key from the router opens the same address each time.
 func TestNewKey(t *testing.T) {
 	r := router(t)
-	tr := client(t, r, func(c *Config) { c.Times.Rest = 0 })
+	tr := client(t, r)
 	id := identity()
 	var err error
 	id.Key, err = tr.NewKey(bounded(t))
