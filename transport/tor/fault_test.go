@@ -56,7 +56,7 @@ func TestSocksPortIsAnHTTPServer(t *testing.T) {
 	f := newFake(t).start(t)
 	ln, err := net.Listen("unix", f.path("http"))
 	require.NoError(t, err)
-	srv := &http.Server{}
+	srv := &http.Server{ReadHeaderTimeout: 100 * time.Millisecond} // else it waits for more, and so do we
 	go srv.Serve(ln)
 	defer srv.Close()
 	cfg := f.config()
