@@ -9,14 +9,17 @@ GO ?= go
 export CGO_ENABLED = 0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.6.1
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
-UNIT = $$($(GO) list ./... | grep -v /testnet)
+# lint vets everything, the tests too, and for more than go test would.
+GOTEST = $(GO) test -vet=off
+# The longest first, so that they are not what the others have to wait for.
+LONG = ./client/engine ./client/library ./cmd/sotto
+UNIT = $(LONG) $$($(GO) list ./... | grep -v /testnet) ./testnet/house
 
 # Packages without a goroutine, which have no races: TestSequentialPackagesStartNothing.
 SEQUENTIAL = anon anon/folder anon/keyring anon/profile anon/redact client/bencode client/config client/engine/choke client/engine/disk client/engine/merkle client/engine/pace client/engine/pick client/health client/journal client/metainfo
-# The longest first, so that it is not what the others have to wait for.
-CONCURRENT = ./client/engine $$($(GO) list ./... | grep -v -e /testnet -e '/client/engine$$' $(SEQUENTIAL:%=-e '^sotto/%$$'))
+CONCURRENT = $(LONG) $$($(GO) list ./... | grep -v -e /testnet $(SEQUENTIAL:%=-e '^sotto/%$$'))
 
-.PHONY: build man check test demo bench torture lint fuzz fuzz-long swarms kills race e2e install-deps install-demo-deps cross
+.PHONY: build man check unit test demo bench torture lint fuzz fuzz-long swarms kills race e2e install-deps install-demo-deps cross
 
 build:
 	$(GO) build -trimpath -o sotto ./cmd/sotto
@@ -28,8 +31,13 @@ man: build
 	./sotto completion zsh >out/_sotto
 	./sotto completion fish >out/sotto.fish
 
-check: lint
-	$(GO) test $(UNIT) ./testnet/house
+check:
+	$(MAKE) --no-print-directory -j 2 -Oline lint unit
+
+# Without the race detector. Many tests wait more than they work, so more
+# packages run than there are cores.
+unit:
+	$(GOTEST) -p 4 $(UNIT)
 
 # The order is from cheap to dear.
 test: install-deps lint cross race swarms kills fuzz e2e
@@ -43,20 +51,19 @@ cross:
 	GOOS=darwin $(GO) vet ./cmd/... ./anon/... ./client/... ./transport/...
 	GOOS=windows $(GO) vet ./cmd/... ./anon/... ./client/... ./transport/...
 
-# Every unit test, with the race detector where there can be races. Many wait
-# more than they work, so one more package runs than there are cores.
+# Every unit test, with the race detector where there can be races.
 race:
-	$(GO) test -timeout 30m $(SEQUENTIAL:%=./%)
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 3 $(CONCURRENT)
+	$(GOTEST) -timeout 30m $(SEQUENTIAL:%=./%)
+	CGO_ENABLED=1 $(GOTEST) -race -timeout 30m -p 3 $(CONCURRENT)
 
 # Fifty peers each, in virtual time; a seed that fails is named with the
 # command that plays it again.
 swarms:
-	$(GO) test -count=1 -run 'TestSwarm$$' ./client/engine -swarm-seeds 50
+	$(GOTEST) -count=1 -run 'TestSwarm$$' ./client/engine -swarm-seeds 50
 
 # A library that is killed while it fetches, moves, verifies and is steered.
 kills:
-	$(GO) test -count=1 -run TestLibraryKilledAtAnyInstant ./client/library -library.kills 200
+	$(GOTEST) -count=1 -run TestLibraryKilledAtAnyInstant ./client/library -library.kills 200
 
 # So many inputs each, not so long: as many on a slow machine.
 fuzz:
@@ -69,7 +76,7 @@ fuzz-long:
 # namespaces. Most tests wait more than they work, so more of them run than
 # there are cores.
 e2e:
-	$(GO) test -count=1 -timeout 40m -parallel 6 ./testnet/...
+	$(GOTEST) -count=1 -timeout 40m -parallel 6 ./testnet/...
 
 demo: install-demo-deps build
 	./sotto demo
