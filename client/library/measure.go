@@ -44,6 +44,10 @@ func (o *owner) measure(t *torrent, now time.Time) {
 		o.changed()
 	}
 	if len(t.lanes) == 0 {
+		if t.rateDown != 0 || t.rateUp != 0 {
+			t.rateDown, t.rateUp = 0, 0
+			o.changed()
+		}
 		return
 	}
 	var down, up float64
