@@ -17,6 +17,7 @@ import (
 var (
 	errBusy     = &rpc.Error{Code: rpc.CodeSystem, Text: "the files of this torrent are being moved: try again when that is done"}
 	errInTheWay = &rpc.Error{Code: rpc.CodePath, Text: "there is something else in that place already"}
+	errAway     = &rpc.Error{Code: rpc.CodePath, Text: "files of the torrent are not where they should be: connect the disk, or set their location"}
 	errShared   = &rpc.Error{Code: rpc.CodePath, Text: "another torrent has the same files: remove it first, and keep its data"}
 	errNoPath   = &rpc.Error{Code: rpc.CodeUnknown, Text: "no such file in the torrent"}
 	errName     = &rpc.Error{Code: rpc.CodeParams, Text: "this cannot be the name of a file"}
@@ -118,7 +119,7 @@ func (l *Library) Move(ctx context.Context, ids []int64, folder string, data boo
 		}
 		for _, t := range ts {
 			if data && t.written() {
-				if err := o.relocate(t, place{Dir: filepath.Clean(folder), Paths: t.paths()}); err != nil {
+				if err := o.relocate(t, place{Dir: filepath.Clean(folder), Paths: t.paths()}, t.rec.Name); err != nil {
 					return err
 				}
 				continue
@@ -181,28 +182,27 @@ func (o *owner) rename(t *torrent, at, name string) error {
 	if _, err := engine.NamesOf(t.info, paths); err != nil {
 		return errName
 	}
-	before := t.rec.Name
+	whole := t.rec.Name
 	if at == t.name() {
-		t.rec.Name = name
+		whole = name
 	}
-	err := o.call(t, paths)
-	if err != nil {
-		t.rec.Name = before
-	}
-	return err
+	return o.call(t, paths, whole)
 }
 
-// call gives a torrent's files other names where they are.
-func (o *owner) call(t *torrent, paths []string) error {
+// call gives a torrent another name, and its files where they are.
+func (o *owner) call(t *torrent, paths []string, name string) error {
 	to := place{Dir: t.dir(), Paths: paths}
 	switch {
 	case slices.Equal(paths, t.paths()): // the name of the whole only
 	case t.written():
-		return o.relocate(t, to)
+		return o.relocate(t, to, name)
 	default:
 		o.claims.drop(t) // nothing is there yet
 	}
-	return o.commit([]*torrent{t}, func(t *torrent) { o.settleAt(t, to) })
+	return o.commit([]*torrent{t}, func(t *torrent) {
+		t.rec.Name = name
+		o.settleAt(t, to)
+	})
 }
 
 // Shift moves torrents within the queue, keeping their order: what is at the end

@@ -28,23 +28,38 @@ type carrier struct {
 	dirs     [2]string
 }
 
-// carry brings all of them over. When it fails they are where they were; when it
-// is interrupted by ctx or by death it can be called again.
-func (c *carrier) carry(ctx context.Context) error {
+// carry brings all of them over, and their names to the disk. When it fails with
+// undone they are where they were. Otherwise, as when it is interrupted by ctx or
+// by death, each is at one place or the other, and it can be called again.
+func (c *carrier) carry(ctx context.Context) (undone bool, err error) {
 	if err := os.MkdirAll(c.dirs[1], 0o755); err != nil {
-		return disk.Bare(err)
+		return c.back() == nil, disk.Bare(err)
 	}
 	for i := range c.from {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 		if err := c.one(ctx, i); err != nil {
-			if ctx.Err() == nil {
-				err = errors.Join(err, c.back())
+			if ctx.Err() != nil {
+				return false, err
 			}
-			return err
+			back := c.back()
+			return back == nil, errors.Join(err, back)
 		}
 	}
+	return false, c.settle()
+}
+
+// settle brings the new names to the disk: afterwards the library says that the
+// files are there, and that must not be on the disk before they are.
+func (c *carrier) settle() error {
+	for _, d := range append(foldersOf(c.to), ".") {
+		err := syncFolder(filepath.Join(c.dirs[1], filepath.FromSlash(d)))
+		if err != nil && !notThere(err) {
+			return disk.Bare(err)
+		}
+	}
+	syncFolder(filepath.Dir(c.dirs[1])) // it may be none that we may read
 	return nil
 }
 
@@ -152,7 +167,21 @@ func (c *carrier) back() error {
 	return errors.Join(errs...)
 }
 
+// copied reports whether file i, where it was, is a whole copy of what is at its
+// new place, or is not there. Whoever calls sweep after a crash, which may be
+// years ago, must not delete what came there since.
+func (c *carrier) copied(i int) bool {
+	from, to := filepath.Join(c.dirs[0], filepath.FromSlash(c.from[i])), filepath.Join(c.dirs[1], filepath.FromSlash(c.to[i]))
+	was, err := os.Lstat(from)
+	if err != nil {
+		return notThere(err)
+	}
+	there, err := os.Lstat(to)
+	return err == nil && there.Mode().IsRegular() && there.Size() == was.Size() && !os.SameFile(was, there)
+}
+
 // sweep deletes what is left at the old place, and folders that are empty now.
+// When files were carried it deletes those that have a copy at the new place.
 func (c *carrier) sweep() error {
 	var errs []error
 	for i := range c.from {
@@ -161,6 +190,10 @@ func (c *carrier) sweep() error {
 		}
 		if !straight(c.dirs[0], c.from[i]) {
 			continue // what is there is not the torrent's
+		}
+		if c.to != nil && !c.copied(i) {
+			errs = append(errs, errNoCopy)
+			continue
 		}
 		err := os.Remove(filepath.Join(c.dirs[0], filepath.FromSlash(c.from[i])))
 		if !notThere(err) {
@@ -171,20 +204,27 @@ func (c *carrier) sweep() error {
 	return errors.Join(errs...)
 }
 
-// prune removes the folders of names below dir that are empty.
-func prune(dir string, names []string) {
+// errNoCopy: something at the old place is not at the new one.
+var errNoCopy = errors.New("what is at the old place is nowhere else")
+
+// foldersOf are the folders of names, inner ones first.
+func foldersOf(names []string) (list []string) {
 	folders := make(map[string]bool)
 	for _, n := range names {
 		for d := path.Dir(n); d != "." && d != "/" && n != ""; d = path.Dir(d) {
 			folders[d] = true
 		}
 	}
-	var list []string
 	for d := range folders {
 		list = append(list, d)
 	}
 	slices.SortFunc(list, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
-	for _, d := range list {
+	return list
+}
+
+// prune removes the folders of names below dir that are empty.
+func prune(dir string, names []string) {
+	for _, d := range foldersOf(names) {
 		if straight(dir, d+"/x") {
 			os.Remove(filepath.Join(dir, filepath.FromSlash(d))) // not an empty folder: it stays
 		}

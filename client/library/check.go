@@ -80,7 +80,7 @@ func (j *inspection) run(ctx context.Context, names engine.Names, gauge *atomic.
 	var unsure []byte
 	changed := false
 	if j.resume != nil && !j.all {
-		if j.gone(now) {
+		if gone(j.resume, now) {
 			return nil, false, errFilesGone
 		}
 		j.opts.Have = j.resume.Trusted(j.layout, now)
@@ -95,9 +95,9 @@ func (j *inspection) run(ctx context.Context, names engine.Names, gauge *atomic.
 	return r, changed && lost, j.store.SaveProgress(store.Progress{ID: j.id, Resume: r})
 }
 
-// gone reports whether a file with data in it has been taken away.
-func (j *inspection) gone(now []store.Stamp) bool {
-	for i, s := range j.resume.Files {
+// gone reports whether a file that r knows data in has been taken away.
+func gone(r *store.Resume, now []store.Stamp) bool {
+	for i, s := range r.Files {
 		if i < len(now) && s.Size > 0 && now[i] == (store.Stamp{}) {
 			return true
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sotto/client/engine"
+	"sotto/client/engine/wire"
 	"sotto/client/store"
 )
 
@@ -38,14 +39,16 @@ type move struct {
 	To   place `json:"to"`
 	// Switched: all files are at To, and what From still has is to be deleted.
 	Switched bool `json:"switched,omitempty"`
+	// Name is the torrent's own, as it was before.
+	Name string `json:"name,omitempty"`
 }
 
 // copySuffix is what a file is called while it is copied. It is never taken for
 // the file itself.
 const copySuffix = ".sotto-moving"
 
-// relocate begins a change of place.
-func (o *owner) relocate(t *torrent, to place) error {
+// relocate begins a change of place, and of the torrent's name.
+func (o *owner) relocate(t *torrent, to place, name string) error {
 	from := place{t.dir(), t.paths()}
 	if from.Dir == to.Dir && slices.Equal(from.Paths, to.Paths) {
 		return nil
@@ -53,9 +56,10 @@ func (o *owner) relocate(t *torrent, to place) error {
 	if err := o.vacant(t, from, to); err != nil {
 		return err
 	}
-	t.own.Move = &move{From: from, To: to}
+	was := t.rec.Name
+	t.rec.Name, t.own.Move = name, &move{From: from, To: to, Name: was}
 	if err := o.put(t); err != nil {
-		t.own.Move = nil
+		t.rec.Name, t.own.Move = was, nil
 		return errors.Join(errSave, err)
 	}
 	o.claim(t, true)
@@ -88,11 +92,35 @@ func (o *owner) vacant(t *torrent, from, to place) error {
 			return errInTheWay
 		}
 	}
+	if err := t.present(old, from.Dir); err != nil {
+		return errors.Join(errAway, err)
+	}
 	if !o.private(t, from.Dir, pairs(old)) {
 		return errShared
 	}
 	if !o.private(t, to.Dir, pairs(names)) {
 		return errInTheWay
+	}
+	return nil
+}
+
+// present reports whether the files that the torrent has data in are in a folder,
+// unless the user has said that they are gone for good.
+func (t *torrent) present(names engine.Names, dir string) error {
+	if t.resume == nil || t.verify {
+		return nil
+	}
+	files, err := names.Look(dir)
+	switch {
+	case notThere(err):
+		if wire.Bitfield(t.resume.Pieces).Count() > 0 {
+			return errFolderGone
+		}
+		return nil
+	case err != nil:
+		return err
+	case gone(t.resume, stamps(files)):
+		return errFilesGone
 	}
 	return nil
 }
@@ -106,11 +134,11 @@ func (o *owner) move(t *torrent) {
 		to, err = engine.NamesOf(t.info, m.To.Paths)
 	}
 	if err != nil {
-		o.took(t, &m, err)
+		o.took(moved{torrent: t, move: m, undone: true, err: err})
 		return
 	}
 	t.job = moving
-	ctx, resume := o.ctx, t.resume
+	ctx, resume, accept := o.ctx, t.resume, t.verify
 	c := carrier{from: pairs(from), to: pairs(to), dirs: [2]string{m.From.Dir, m.To.Dir}}
 	o.work(func() report {
 		r := moved{torrent: t, move: m}
@@ -120,10 +148,10 @@ func (o *owner) move(t *torrent) {
 		}
 		old, err := from.Look(m.From.Dir)
 		if err == nil || notThere(err) {
-			err = c.carry(ctx)
+			r.undone, err = c.carry(ctx)
 		}
 		if err == nil && resume != nil {
-			r.resume, err = follow(resume, old, to, m.To.Dir)
+			r.resume, err = follow(resume, old, to, m.To.Dir, accept)
 		}
 		r.err = err
 		return r
@@ -131,16 +159,17 @@ func (o *owner) move(t *torrent) {
 }
 
 // follow returns the resume state for files at their new place: what was
-// trusted there is trusted here.
-func follow(r *store.Resume, old []fs.FileInfo, to engine.Names, dir string) (*store.Resume, error) {
+// trusted there is trusted here. What is at neither place is on a disk that is
+// not there now, and has not been brought over, unless the user accepts that.
+func follow(r *store.Resume, old []fs.FileInfo, to engine.Names, dir string, accept bool) (*store.Resume, error) {
 	now, err := to.Look(dir)
-	if notThere(err) {
-		return r, nil
-	}
 	if err != nil {
 		return nil, err
 	}
 	before, after := stamps(old), stamps(now)
+	if gone(r, after) && !accept {
+		return nil, errFilesGone
+	}
 	for i := range after {
 		same := i < len(r.Files) && (after[i] == r.Files[i] || i < len(before) && before[i] == r.Files[i])
 		if !same {
@@ -155,35 +184,43 @@ type moved struct {
 	*torrent
 	move   move
 	resume *store.Resume
+	undone bool // after err: all files are where they were
 	err    error
 }
 
 func (r moved) take(o *owner) {
 	r.job = idle
-	o.took(r.torrent, &r.move, r.err, r.resume)
+	o.took(r)
 }
 
 // took notes how far a move has come.
-func (o *owner) took(t *torrent, m *move, err error, resume ...*store.Resume) {
+func (o *owner) took(r moved) {
+	t, m := r.torrent, r.move
 	o.changed()
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.Is(r.err, context.Canceled):
 		return // it goes on after the next start
-	case err != nil && !m.Switched:
-		t.own.Move = nil // nothing has changed
-		if err := o.put(t); err != nil {
-			o.unsaved(err)
-		}
-		o.fail(t, fmt.Errorf("move data: %w", err))
+	case r.err != nil && !m.Switched:
+		if r.undone {
+			t.rec.Name, t.own.Move = m.Name, nil
+			if err := o.put(t); err != nil {
+				o.unsaved(err)
+			}
+		} // else nobody else knows where its files are: it is tried again
+		o.fail(t, fmt.Errorf("move data: %w", r.err))
 		return
 	case m.Switched:
-		t.own.Move = nil // what could not be deleted stays behind
+		t.own.Move = nil
+		if r.err != nil {
+			o.opts.Log.Warn("not all files of a moved torrent could be deleted where they were")
+			o.opts.Log.Debug("deleting failed", "error", r.err)
+		}
 		o.claim(t, true)
 	default:
 		t.own.Move = &move{From: m.From, To: m.To, Switched: true}
 		o.settleAt(t, m.To)
-		if len(resume) > 0 && resume[0] != nil {
-			t.resume = resume[0]
+		if r.resume != nil {
+			t.resume = r.resume
 		}
 	}
 	t.known = false

@@ -116,7 +116,7 @@ func (o *owner) step(t *torrent, now time.Time) {
 	case t.info != nil && !t.known && len(t.lanes) == 0:
 		o.check(t)
 	case t.done && t.rec.Unfinished != "":
-		if err := o.relocate(t, place{Dir: t.rec.Dir, Paths: t.paths()}); err != nil {
+		if err := o.relocate(t, place{Dir: t.rec.Dir, Paths: t.paths()}, t.rec.Name); err != nil {
 			o.fail(t, fmt.Errorf("bring it where it belongs: %w", err))
 		}
 	default:

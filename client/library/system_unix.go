@@ -26,11 +26,16 @@ func spaceOf(folder string) (free, total int64, err error) {
 
 func anotherDisk(err error) bool { return errors.Is(err, syscall.EXDEV) }
 
-// syncFolder makes sure that a file's name is on the disk.
+// syncFolder makes sure that a file's name is on the disk, where the file system
+// lets anybody do that.
 func syncFolder(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
 }
