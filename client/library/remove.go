@@ -144,6 +144,7 @@ func (o *owner) forget(t *torrent) {
 		return // it is in the store as removed: the next start goes on
 	}
 	delete(o.byHash, t.rec.ID())
+	o.opts.Board.Clear(t.subject()) // also of what was found wrong while it left
 	o.claims.drop(t)
 	o.changed() // it may be added again
 	for n, x := range t.totals {

@@ -1,6 +1,8 @@
 package library_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 
@@ -24,4 +26,50 @@ func testStoppedHasNoRate(t *testing.T) {
 		return t.State == rpc.Stopped && t.PeersConnected == 0 && t.RateDown == 0
 	})
 	require.Zero(t, l.mustStats().RateDown)
+}
+
+// A folder that the user has named, and that nobody has looked into yet, has no
+// file of the torrent's: none is shown, none deleted.
+func TestNamedFolderIsNotTheTorrentsYet(t *testing.T) {
+	synctest.Test(t, testNamedFolderIsNotTheTorrentsYet)
+}
+
+func testNamedFolderIsNotTheTorrentsYet(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 300_000)
+	l := b.start()
+	id := l.add(s.link)
+	l.until(id, "done", seeding)
+	docs := t.TempDir()
+	mine := filepath.Join(docs, "album", "a")
+	require.NoError(t, os.Mkdir(filepath.Dir(mine), 0o755))
+	require.NoError(t, os.WriteFile(mine, []byte("mine"), 0o600))
+	require.NoError(t, l.Move(t.Context(), []int64{id}, docs, false))
+	require.Zero(t, l.get(id).Valid)
+	require.NoError(t, l.Remove(t.Context(), []int64{id}, true))
+	_, err := l.Add(t.Context(), rpc.Addition{Link: s.link, Paused: of(true), Folder: docs}) // waits for that
+	require.NoError(t, err)
+	require.FileExists(t, mine)
+	s.requireIn(t, b.folder)
+	l.stop()
+}
+
+// What is found wrong with a torrent while it is being removed is nobody's trouble.
+func TestRemovedLeavesNoCondition(t *testing.T) { synctest.Test(t, testRemovedLeavesNoCondition) }
+
+func testRemovedLeavesNoCondition(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 300_000)
+	require.NoError(t, os.WriteFile(filepath.Join(b.folder, "album"), nil, 0o600))
+	l := b.start()
+	paused := rpc.Addition{Link: s.link, Paused: of(true)}
+	got, err := l.Add(t.Context(), paused)
+	require.NoError(t, err)
+	for range 100 { // whether it is still being looked at when it is removed is chance
+		require.NoError(t, l.Act(t.Context(), rpc.Verify, []int64{got.ID}))
+		require.NoError(t, l.Remove(t.Context(), []int64{got.ID}, false))
+		got, err = l.Add(t.Context(), paused) // waits for that
+		require.NoError(t, err)
+		require.Empty(t, l.Health())
+	}
 }
