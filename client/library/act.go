@@ -124,17 +124,32 @@ func (l *Library) Move(ctx context.Context, ids []int64, folder string, data boo
 				}
 				continue
 			}
-			o.halt(t) // what runs writes to the old place
-			err := o.commit([]*torrent{t}, func(t *torrent) { t.rec.Dir, t.rec.Unfinished = filepath.Clean(folder), "" })
-			if err != nil {
+			if err := o.seek(t, filepath.Clean(folder)); err != nil {
 				return err
 			}
-			o.well(t)
-			o.claims.drop(t) // it has what is found there, if that is nobody else's
-			t.verify, t.known = t.info != nil && t.resume != nil, false
 		}
 		return nil
 	})
+}
+
+// seek makes a folder the place of a torrent's files without bringing any there:
+// what it has is what is found there, if that is nobody else's.
+func (o *owner) seek(t *torrent, folder string) error {
+	had := t.written()
+	o.halt(t) // what runs writes to the old place
+	err := o.commit([]*torrent{t}, func(t *torrent) {
+		t.rec.Dir, t.rec.Unfinished, t.own.Unseen = folder, "", t.info != nil
+	})
+	if err != nil {
+		return err
+	}
+	o.well(t)
+	o.claims.drop(t)
+	t.resume, t.known, t.verify = nil, false, had
+	if t.info != nil {
+		t.count(nil)
+	}
+	return nil
 }
 
 // Rename gives a file, a folder or the whole torrent another name.

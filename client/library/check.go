@@ -30,7 +30,7 @@ func (o *owner) check(t *torrent) {
 	}
 	if !t.info.V1 && layers == nil {
 		// Its hashes have to come from peers first: the engine reads it then.
-		t.verify, t.known, t.resume = false, true, nil
+		t.verify, t.known, t.resume, t.own.Unseen = false, true, nil, false
 		return
 	}
 	o.checking, t.job = t, hashing
@@ -165,6 +165,12 @@ func (r checked) take(o *owner) {
 	t.count(t.resume.Pieces)
 	if t.valid > 0 {
 		o.claim(t, t.done)
+	}
+	if t.own.Unseen {
+		t.own.Unseen = false
+		if err := o.put(t); err != nil {
+			o.unsaved(err)
+		}
 	}
 	o.well(t)
 	now := time.Now()

@@ -65,7 +65,7 @@ func (r closed) take(o *owner) {
 	t.lanes = less(t.lanes, l)
 	t.totals[l.net.transport.Network()] = r.totals
 	t.known = false
-	if r.resume != nil {
+	if r.resume != nil && !t.own.Unseen { // else it is of the place before
 		t.resume = r.resume
 		t.count(t.resume.Pieces)
 	}

@@ -340,7 +340,9 @@ func (o *owner) load(rec store.Torrent) (*torrent, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.resume = p.Resume
+	if t.resume = p.Resume; t.own.Unseen {
+		t.resume, t.verify = nil, true
+	}
 	for n, x := range p.Totals {
 		t.totals[n] = x
 	}
