@@ -25,7 +25,7 @@ func (o *owner) check(t *torrent) {
 	}
 	raw, layers, err := o.opts.Store.Metadata(t.rec.ID())
 	if err != nil {
-		o.fail(t, err)
+		o.fail(t, stateFault(err))
 		return
 	}
 	if !t.info.V1 && layers == nil {
@@ -92,7 +92,7 @@ func (j *inspection) run(ctx context.Context, names engine.Names, gauge *atomic.
 	}
 	r := &store.Resume{Pieces: got.Pieces, Files: stamps(got.Files)}
 	lost := j.resume != nil && wire.Bitfield(got.Pieces).Count() < wire.Bitfield(j.resume.Pieces).Count()
-	return r, changed && lost, j.store.SaveProgress(store.Progress{ID: j.id, Resume: r})
+	return r, changed && lost, stateFault(j.store.SaveProgress(store.Progress{ID: j.id, Resume: r}))
 }
 
 // gone reports whether a file that r knows data in has been taken away.
@@ -173,6 +173,7 @@ func (r checked) take(o *owner) {
 		}
 	}
 	o.well(t)
+	o.kept(t)
 	now := time.Now()
 	if t.own.Share != nil && !t.done {
 		t.known = false

@@ -2,9 +2,11 @@ package library
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"syscall"
+	"time"
 
 	"sotto/anon"
 	"sotto/client/engine"
@@ -16,7 +18,17 @@ import (
 var (
 	errFolderGone = errors.New("the folder of the data is not there")
 	errFilesGone  = errors.New("files of the torrent are gone")
+	// errState: it was the library's own state, not the torrent's disk.
+	errState = errors.New("keep the state of the library")
 )
+
+// stateFault says of whatever the store has met that it was the store.
+func stateFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errState, err)
+}
 
 // sort names the condition behind an error, and says it to the user.
 func sort(err error) (health.Name, string) {
@@ -30,7 +42,7 @@ func sort(err error) (health.Name, string) {
 		return health.ShareRefused, health.All()[health.ShareRefused].What + " " + refused.why
 	case errors.Is(err, errShareChanged):
 		name = health.ShareChanged
-	case errors.Is(err, errKeySave):
+	case errors.Is(err, errKeySave), errors.Is(err, errState), errors.Is(err, errSave):
 		name = health.StateFault
 	case errors.Is(err, anon.ErrLeak):
 		name = health.Incident
@@ -61,6 +73,11 @@ func sort(err error) (health.Name, string) {
 	}
 	e := health.All()[name]
 	return name, e.What + " " + e.Remedy
+}
+
+// kept notes that the state of a torrent could be read and saved.
+func (o *owner) kept(t *torrent) {
+	o.opts.Board.Set(time.Now(), health.StateFault, t.subject(), false)
 }
 
 // tooMany: this process, or the system, has as many files open as it may.

@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,6 +17,7 @@ import (
 	"sotto/client/engine"
 	"sotto/client/health"
 	"sotto/client/metainfo"
+	"sotto/client/store"
 )
 
 // Each error is called by its right name, however it is wrapped, and none that
@@ -30,6 +35,8 @@ func TestFaultsHaveNames(t *testing.T) {
 		{syscall.EMFILE, health.TooManyFiles},
 		{joining(syscall.ENFILE), health.TooManyFiles},
 		{syscall.ENOSPC, health.DiskFull},
+		{stateFault(syscall.ENOSPC), health.StateFault},
+		{fmt.Errorf("bring it where it belongs: %w", errors.Join(errSave, syscall.EROFS)), health.StateFault},
 		{syscall.EROFS, health.FolderReadOnly},
 		{fs.ErrPermission, health.FolderReadOnly},
 		{syscall.EIO, health.DiskFault},
@@ -45,4 +52,20 @@ func TestFaultsHaveNames(t *testing.T) {
 		require.NotEmpty(t, text)
 	}
 	require.NotErrorIs(t, joining(anon.ErrFull), anon.ErrUnavailable, "the router is well")
+}
+
+// What a magnet link was for is not known before it is kept: after a restart nobody
+// would find it.
+func TestLearntIsKeptFirst(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "album")
+	require.NoError(t, os.WriteFile(dir, []byte("data"), 0o600))
+	link, err := metainfo.Build(t.Context(), dir, metainfo.BuildOptions{})
+	require.NoError(t, err)
+	o := &owner{opts: Options{Board: new(health.Board), Log: slog.New(slog.DiscardHandler)}}
+	x := &torrent{rec: store.Torrent{V1: link.InfoHash, Want: store.Queued}, link: link}
+	learned{lane: &lane{t: x}, raw: link.Info, err: syscall.ENOSPC}.take(o)
+	require.Nil(t, x.info)
+	require.Equal(t, store.Queued, x.rec.Want, "it goes on by itself")
+	require.Contains(t, x.fault.text, health.All()[health.StateFault].What)
+	require.Equal(t, health.StateFault, o.opts.Board.List(time.Now().Add(time.Minute))[0].Name)
 }

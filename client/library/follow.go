@@ -41,13 +41,16 @@ type learned struct {
 
 func (r learned) take(o *owner) {
 	t := r.t
-	if r.err != nil {
-		o.unsaved(r.err)
-	}
 	info, err := metainfo.ParseInfo(r.raw, t.rec.ID())
 	if err != nil || t.info != nil {
 		return // the engine has said so, or knows it from another network
 	}
+	if r.err != nil {
+		o.halt(t) // what is not kept nobody finds again: it is learnt once more
+		o.fail(t, stateFault(r.err))
+		return
+	}
+	o.kept(t)
 	t.rec.Files = choose(t.rec.Files, t.own.Choice, t.link.Files, info.Files)
 	t.own.Choice = nil
 	if info.V2 {

@@ -44,7 +44,7 @@ type lane struct {
 func (o *owner) enter(t *torrent, n *network) {
 	raw, layers, err := o.opts.Store.Metadata(t.rec.ID())
 	if err != nil && !notThere(err) {
-		o.fail(t, err)
+		o.fail(t, stateFault(err))
 		return
 	}
 	if !o.claim(t, t.done) {

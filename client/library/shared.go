@@ -50,7 +50,7 @@ func (o *owner) become(t *torrent, r built) error {
 	}
 	err := t.relink()
 	if err == nil {
-		err = o.opts.Store.Replace(old, t.record(), r.link.Info, r.link.Layers)
+		err = stateFault(o.opts.Store.Replace(old, t.record(), r.link.Info, r.link.Layers))
 	}
 	if err != nil {
 		t.rec, t.own = rec, own
