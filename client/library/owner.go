@@ -19,6 +19,8 @@ const (
 	// saveEvery is how often progress is saved: what a crash costs is that
 	// files written to since are hashed again.
 	saveEvery = 5 * time.Second
+	// timesEvery is how often it is saved for how long torrents have run.
+	timesEvery = 10 * time.Minute
 	// snapshotEvery is how often the store copies itself.
 	snapshotEvery = 24 * time.Hour
 	spaceEvery    = 5 * time.Second
@@ -67,6 +69,7 @@ type owner struct {
 	saving      bool
 	writing     sync.Mutex // held by the workers that save progress, so that no older one comes last
 	saved       time.Time
+	timed       time.Time
 	snapshot    time.Time
 	spaced      time.Time
 	low         map[string]bool // folders with too little room
@@ -116,7 +119,7 @@ func (o *owner) live(ctx context.Context, asks <-chan func(*owner)) error {
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
 	o.ctx, o.begun, o.last, o.shown = inner, time.Now(), time.Now(), o.wall().Round(0)
-	o.saved, o.snapshot = o.begun, o.begun
+	o.saved, o.timed, o.snapshot = o.begun, o.begun, o.begun
 	o.clock = time.NewTimer(tick)
 	defer o.clock.Stop()
 	o.resumeJobs()
@@ -191,6 +194,9 @@ func (o *owner) tick() {
 	}
 	if now.Sub(o.saved) >= saveEvery {
 		o.save(now)
+	}
+	if now.Sub(o.timed) >= timesEvery {
+		o.keepTimes(now)
 	}
 	if now.Sub(o.patrolled) >= patrolEvery {
 		o.patrol(now)

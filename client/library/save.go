@@ -41,6 +41,22 @@ func (o *owner) save(now time.Time) {
 	})
 }
 
+// keepTimes saves for how long torrents have run, which is not worth a write by
+// itself: a crash costs as much of it as lies between two calls.
+func (o *owner) keepTimes(now time.Time) {
+	o.timed = now
+	var recs []store.Torrent
+	for _, t := range o.torrents {
+		if sum := t.own.Fetching + t.own.Seeding; sum != t.timed {
+			t.timed = sum
+			recs = append(recs, t.record())
+		}
+	}
+	if len(recs) > 0 {
+		o.unsaved(errors.Join(o.opts.Store.Put(recs...), o.saveSettings(o.settings)))
+	}
+}
+
 // unkept lists what has changed since it was saved.
 func (o *owner) unkept() (list []item) {
 	for _, t := range o.torrents {

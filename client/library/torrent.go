@@ -60,6 +60,7 @@ type torrent struct {
 	up, down             *engine.Rate
 	started, active, fed time.Time // fed: payload moved last, while running
 	edited               time.Time
+	timed                time.Duration // of running, as it was saved
 	rateUp, rateDown     int64
 }
 

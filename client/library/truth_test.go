@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -72,4 +73,23 @@ func testRemovedLeavesNoCondition(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, l.Health())
 	}
+}
+
+// A crash costs minutes of what is counted in days: for how long a torrent was
+// seeded, and the library ran.
+func TestTimesSurviveACrash(t *testing.T) { synctest.Test(t, testTimesSurviveACrash) }
+
+func testTimesSurviveACrash(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 100_000)
+	l := b.start()
+	l.until(l.add(s.link), "done", seeding)
+	time.Sleep(10 * time.Hour)
+	after := newLab(t, memory.Options{})
+	after.net, after.box, after.folder = b.net, b.box, b.folder
+	require.NoError(t, os.CopyFS(after.state, os.DirFS(b.state)))
+	l.stop()
+	l = after.start()
+	require.Greater(t, l.all()[0].SeedTime, 9*time.Hour)
+	require.Greater(t, l.mustStats().Ever.Active, 9*time.Hour)
 }
