@@ -30,12 +30,12 @@ func (o *owner) close(l *lane) {
 		names, err = engine.NamesOf(t.info, t.paths())
 		known = err == nil
 	}
-	prior := t.totals[l.net.transport.Network()]
+	piece, prior := t.pieceLength(), t.totals[l.net.transport.Network()]
 	o.work(func() report {
 		err := l.swarm.Close()
 		l.depart()
 		r := closed{lane: l, stats: l.swarm.Stats()}
-		r.totals = l.add(prior, r.stats)
+		r.totals = l.add(prior, r.stats, piece)
 		p := store.Progress{ID: id, Totals: map[anon.Network]store.Totals{l.net.transport.Network(): r.totals}}
 		if pieces := l.swarm.Pieces(); known && err == nil && pieces != nil && !r.stats.Checking {
 			if files, err := names.Look(dir); err == nil {

@@ -9,12 +9,14 @@ import (
 	"sotto/client/store"
 )
 
-// add returns totals with what a lane did since it was opened.
-func (l *lane) add(prior store.Totals, st engine.Stats) store.Totals {
+// add returns totals with what a lane did since it was opened, in pieces of so many
+// bytes.
+func (l *lane) add(prior store.Totals, st engine.Stats, piece int64) store.Totals {
 	prior.Down += st.Downloaded - st.Wasted
 	prior.Wasted += st.Wasted
 	prior.Up += st.Uploaded
 	prior.Active += time.Since(l.since)
+	prior.Corrupt += int64(st.BadPieces) * piece
 	return prior
 }
 
@@ -24,15 +26,14 @@ func (t *torrent) sum() store.Totals {
 	for n, x := range t.totals {
 		for _, l := range t.lanes {
 			if l.net.transport.Network() == n && l.swarm != nil {
-				x = l.add(x, l.stats)
+				x = l.add(x, l.stats, t.pieceLength())
 			}
 		}
-		all.Down, all.Up, all.Wasted, all.Active = all.Down+x.Down, all.Up+x.Up, all.Wasted+x.Wasted, all.Active+x.Active
+		all = all.Plus(x)
 	}
 	for _, l := range t.lanes {
 		if _, ok := t.totals[l.net.transport.Network()]; !ok && l.swarm != nil {
-			x := l.add(store.Totals{}, l.stats)
-			all.Down, all.Up, all.Wasted, all.Active = all.Down+x.Down, all.Up+x.Up, all.Wasted+x.Wasted, all.Active+x.Active
+			all = all.Plus(l.add(store.Totals{}, l.stats, t.pieceLength()))
 		}
 	}
 	return all

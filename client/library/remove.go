@@ -148,8 +148,7 @@ func (o *owner) forget(t *torrent) {
 	o.claims.drop(t)
 	o.changed() // it may be added again
 	for n, x := range t.totals {
-		sum := o.past[n]
-		o.past[n] = store.Totals{Down: sum.Down + x.Down, Up: sum.Up + x.Up, Wasted: sum.Wasted + x.Wasted, Active: sum.Active + x.Active}
+		o.past[n] = o.past[n].Plus(x)
 	}
 }
 

@@ -66,7 +66,7 @@ func (o *owner) unkept() (list []item) {
 			}
 			n := l.net.transport.Network()
 			it := item{l: l, p: store.Progress{ID: t.rec.ID()}}
-			if x := l.add(t.totals[n], l.stats); x.Down != l.told.Down || x.Up != l.told.Up {
+			if x := l.add(t.totals[n], l.stats, t.pieceLength()); x.Down != l.told.Down || x.Up != l.told.Up {
 				l.told = x
 				it.p.Totals = map[anon.Network]store.Totals{n: x}
 			}

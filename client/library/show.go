@@ -85,7 +85,7 @@ func (o *owner) show(t *torrent, parts rpc.Part, now time.Time) rpc.Torrent {
 		Private: t.link.Private, Magnet: o.magnet(t, now),
 		WantedSize: wanted, Left: left, Valid: t.valid,
 		Finished:   t.own.Finished && t.rec.Want == store.Stopped,
-		Downloaded: sum.Down, Uploaded: sum.Up, RateDown: t.rateDown, RateUp: t.rateUp,
+		Downloaded: sum.Down, Uploaded: sum.Up, Corrupt: sum.Corrupt, RateDown: t.rateDown, RateUp: t.rateUp,
 		Folder: t.rec.Dir, Labels: slices.Clone(t.rec.Labels), Group: t.own.Group, Priority: t.own.Priority,
 		QueuePosition: t.rec.Queue, Sequential: t.rec.Sequential, HonorsSessionLimits: !t.own.Apart,
 		DownLimit: t.own.Down, UpLimit: t.own.Up, DownLimited: t.own.DownLimited, Limited: t.own.UpLimited,
@@ -131,12 +131,12 @@ func (o *owner) showTraffic(t *torrent, out *rpc.Torrent, now time.Time) {
 		out.PeersConnected += l.stats.Peers
 		out.PeersSending += l.stats.Sending
 		out.PeersTaking += l.stats.Taking
+		fromLink := l.named()
 		out.Sources.Incoming += l.stats.Inbound
+		out.Sources.Cache += fromLink
+		out.Sources.Tracker += max(0, l.stats.Peers-l.stats.Inbound-fromLink)
 		out.Obtainable += min(l.obtainable, out.Left)
 		out.WebseedsSending += l.stats.Webseeds
-		if t.info != nil {
-			out.Corrupt += int64(l.stats.BadPieces) * t.info.PieceLength
-		}
 	}
 	running := len(t.lanes) > 0 && t.lanes[0].swarm != nil
 	last := later(t.started, t.fed)
@@ -156,6 +156,20 @@ func (o *owner) showTraffic(t *torrent, out *rpc.Torrent, now time.Time) {
 			}
 		}
 	}
+}
+
+// named is how many of the peers that we dialled the link names. Trackers named
+// the others, but for who called us first and was called back.
+func (l *lane) named() (n int) {
+	if l.swarm == nil || len(l.t.link.Peers) == 0 || l.stats.Peers == l.stats.Inbound {
+		return 0
+	}
+	for _, p := range l.swarm.Peers() {
+		if !p.Inbound && slices.Contains(l.t.link.Peers, p.Addr) {
+			n++
+		}
+	}
+	return n
 }
 
 // Stats returns sums over the library.

@@ -122,6 +122,14 @@ func spansOf(info *metainfo.Info) []store.Span {
 	return spans
 }
 
+// pieceLength is 0 until the metadata is here.
+func (t *torrent) pieceLength() int64 {
+	if t.info == nil {
+		return 0
+	}
+	return t.info.PieceLength
+}
+
 func (t *torrent) layout() store.Layout {
 	return store.Layout{PieceLength: t.info.PieceLength, Pieces: t.info.Pieces, Files: t.spans}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"sotto/anon"
 	"sotto/client/api/rpc"
 	"sotto/transport/memory"
 )
@@ -92,4 +93,25 @@ func testTimesSurviveACrash(t *testing.T) {
 	l = after.start()
 	require.Greater(t, l.all()[0].SeedTime, 9*time.Hour)
 	require.Greater(t, l.mustStats().Ever.Active, 9*time.Hour)
+}
+
+// Remotes show where peers are from, which is never a guess.
+func TestSourcesOfPeers(t *testing.T) { synctest.Test(t, testSourcesOfPeers) }
+
+func testSourcesOfPeers(t *testing.T) {
+	b := newLab(t, memory.Options{Rate: 100 << 10})
+	s := b.serve("album", 2<<20)
+	for _, tc := range []struct {
+		peers []anon.Addr
+		want  rpc.Sources
+	}{{nil, rpc.Sources{Tracker: 1}}, {s.link.Peers, rpc.Sources{Cache: 1}}} {
+		link := *s.link
+		link.Peers = tc.peers
+		one := newLab(t, memory.Options{})
+		one.net = b.net
+		l := one.start()
+		got := l.until(l.add(&link), "connected", func(t rpc.Torrent) bool { return t.PeersConnected == 1 })
+		require.Equal(t, tc.want, got.Sources)
+		l.stop()
+	}
 }

@@ -43,7 +43,7 @@ func step(s *Store, n int) error {
 			err = errors.Join(t.putJSON(torrents, id, one.encode()), t.put(infos, id, make([]byte, n%7*1000+1)))
 		case 1:
 			r := Resume{Pieces: bytes.Repeat([]byte(strconv.Itoa(n)), n%200)}
-			err = errors.Join(t.putJSON(resumes, id, r), t.addTotals(id, map[anon.Network]Totals{anon.Tor: {Up: int64(n)}}, Totals.plus))
+			err = errors.Join(t.putJSON(resumes, id, r), t.addTotals(id, map[anon.Network]Totals{anon.Tor: {Up: int64(n)}}, Totals.Plus))
 		case 2:
 			err = errors.Join(t.bury(one.ID()), t.del(torrents, id), t.del(infos, id), t.del(resumes, id), t.del(totals, id))
 		}

@@ -24,10 +24,13 @@ type Totals struct {
 	Up     int64         `json:"up"`     // payload bytes sent
 	Wasted int64         `json:"wasted"` // payload bytes received in vain
 	Active time.Duration `json:"active"` // time it ran
+	// Corrupt are the bytes of pieces that came whole and were wrong.
+	Corrupt int64 `json:"corrupt,omitempty"`
 }
 
-func (a Totals) plus(b Totals) Totals {
-	return Totals{a.Down + b.Down, a.Up + b.Up, a.Wasted + b.Wasted, a.Active + b.Active}
+// Plus returns what a and b did together.
+func (a Totals) Plus(b Totals) Totals {
+	return Totals{a.Down + b.Down, a.Up + b.Up, a.Wasted + b.Wasted, a.Active + b.Active, a.Corrupt + b.Corrupt}
 }
 
 // pastID is whose totals those of deleted torrents are; no ID is written so.
@@ -138,5 +141,5 @@ func (t *txn) bury(id ID) error {
 	if err != nil {
 		return err
 	}
-	return t.addTotals(pastID, last, Totals.plus)
+	return t.addTotals(pastID, last, Totals.Plus)
 }

@@ -68,7 +68,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 	require.NoError(t, s.SaveMetadata(b.ID(), []byte("info b"), nil))
 	progress := Progress{ID: a.ID(),
 		Resume: &Resume{Pieces: []byte{0xa0}, Files: []Stamp{{1, 2, 3}, {}}},
-		Totals: map[anon.Network]Totals{anon.Tor: {1, 2, 3, 4}, anon.I2P: {Up: 9}},
+		Totals: map[anon.Network]Totals{anon.Tor: {1, 2, 3, 4, 5}, anon.I2P: {Up: 9}},
 	}
 	require.NoError(t, s.SaveProgress(progress))
 	ids := []Identity{{anon.Tor, "label", 6881, anon.NewSecret([]byte("one"))}, {anon.I2P, "", 0, anon.NewSecret([]byte("two"))}}
