@@ -100,7 +100,7 @@ func (a *app) moveCommand() *cobra.Command {
 	var there bool
 	c := &cobra.Command{
 		Use:   "move ID... FOLDER",
-		Short: "Move the files of torrents to another folder of the daemon's, while it runs",
+		Short: "Move the files of torrents to another folder",
 		Args:  cobra.MinimumNArgs(2),
 		RunE: a.asks(func(q *asking, ctx context.Context, args []string) error {
 			last := len(args) - 1
@@ -170,7 +170,7 @@ const maxTypedAnswer = 100
 func confirm(in, out *os.File, question string, matters bool) error {
 	if !isTerminal(in) {
 		if matters {
-			return &usageError{errNobodyToAgree}
+			return badUsage(errNobodyToAgree)
 		}
 		return nil
 	}

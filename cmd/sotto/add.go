@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,7 +83,7 @@ func withInput(args []string, in io.Reader) ([]string, error) {
 		return nil, fmt.Errorf("read links: %w", err)
 	}
 	if len(raw) > metainfo.MaxSize {
-		return nil, &usageError{fmt.Errorf("more than %s of links", size(metainfo.MaxSize))}
+		return nil, badUsage(fmt.Errorf("more than %s of links", size(metainfo.MaxSize)))
 	}
 	var links []string
 	for line := range strings.Lines(string(raw)) {
@@ -91,7 +92,7 @@ func withInput(args []string, in io.Reader) ([]string, error) {
 		}
 	}
 	if len(links) == 0 && len(args) == 1 {
-		return nil, &usageError{errors.New("no links on standard input")}
+		return nil, badUsage(errors.New("no links on standard input"))
 	}
 	return slices.Concat(args[:i], links, args[i+1:]), nil
 }
@@ -224,7 +225,7 @@ func filesWanted(p map[string]any, files string) error {
 func fileNumbers(files string) ([]int, error) {
 	s, err := metainfo.ParseSelection(files)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, badUsage(err)
 	}
 	var list []int
 	for _, r := range s {
@@ -251,11 +252,14 @@ func isHash(s string) bool {
 // nobody looks at them, the daemon's engine does, behind its walls.
 func readUnread(path string) ([]byte, error) {
 	info, err := os.Stat(path) // first: opening a pipe would wait for its writer
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("read torrent file: %w", err)
+	}
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("%q is neither a magnet link nor a file", metainfo.Printable(path, maxSentence))}
+		return nil, badUsage(fmt.Errorf("%q is neither a magnet link nor a file", metainfo.Printable(path, maxSentence)))
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &usageError{fmt.Errorf("%q is not a regular file", metainfo.Printable(path, maxSentence))}
+		return nil, badUsage(fmt.Errorf("%q is not a regular file", metainfo.Printable(path, maxSentence)))
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -267,7 +271,7 @@ func readUnread(path string) ([]byte, error) {
 		return nil, fmt.Errorf("read torrent file: %w", err)
 	}
 	if len(raw) > metainfo.MaxSize {
-		return nil, &usageError{fmt.Errorf("%q is larger than a torrent file can be, %s", metainfo.Printable(path, maxSentence), size(metainfo.MaxSize))}
+		return nil, badUsage(fmt.Errorf("%q is larger than a torrent file can be, %s", metainfo.Printable(path, maxSentence), size(metainfo.MaxSize)))
 	}
 	return raw, nil
 }

@@ -61,7 +61,6 @@ func (a *app) daemonCommands() []*cobra.Command {
 		a.addCommand(), a.lsCommand(), a.showCommand(), a.startCommand(), a.stopCommand(), a.rmCommand(),
 		a.verifyCommand(), a.moveCommand(), a.limitCommand(), a.filesCommand(), a.peersCommand(),
 		a.trackersCommand(), a.eventsCommand(), a.openCommand(), a.statusCommand(),
-		a.completionCommand(), a.manCommand(),
 	}
 }
 

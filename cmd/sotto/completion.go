@@ -16,7 +16,7 @@ import (
 func (a *app) completionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish",
-		Short: "Print what lets a shell complete commands, and torrents by what the daemon has",
+		Short: "Print what lets a shell complete commands and torrents",
 		Long: `Print what lets a shell complete commands, and torrents by what the daemon has.
 
 bash: source <(sotto completion bash)

@@ -11,10 +11,11 @@ import (
 
 func (a *app) configCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "config",
-		Short: "Show the configuration, or look for mistakes in it",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Use:                        "config",
+		SuggestionsMinimumDistance: 2,
+		Short:                      "Show the configuration, or look for mistakes in it",
+		Args:                       cobra.NoArgs,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.configShowCommand(), a.configCheckCommand())
 	for _, sub := range c.Commands() {
@@ -27,7 +28,7 @@ func (a *app) configShowCommand() *cobra.Command {
 	effective := false
 	c := &cobra.Command{
 		Use:   "show",
-		Short: "Show what the file says, or with --effective every setting and where it comes from",
+		Short: "Show what the configuration file says",
 		Long: "Show what the configuration file says; with --effective every setting as it holds,\n" +
 			"and where it comes from. A flag wins over the environment, that over the file, and\n" +
 			"the file over a default. What is shown can be used as a file.",
@@ -41,7 +42,7 @@ func (a *app) configShowCommand() *cobra.Command {
 func (a *app) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check [FILE]",
-		Short: "Look for mistakes in the configuration, without starting anything",
+		Short: "Look for mistakes, without starting anything",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -61,10 +62,15 @@ func (a *app) showConfig(effective bool) error {
 	if err != nil {
 		return err
 	}
+	shown := 0
 	for _, one := range s.List() {
 		if effective || one.Origin.From == "file" {
 			a.showSetting(one)
+			shown++
 		}
+	}
+	if shown == 0 && !a.json {
+		fmt.Fprintf(a.err, "nothing is set in %s; sotto config show --effective lists what holds\n", a.configFile())
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 func (a *app) demoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "Share and fetch over private Tor and I2P networks on this machine, and prove it",
+		Short: "Share and fetch over private networks on this machine",
 		Args:  cobra.NoArgs,
 		RunE:  a.demo,
 	}

@@ -11,7 +11,7 @@ import (
 func (a *app) demoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "Share and fetch over private networks on this machine (Linux only)",
+		Short: "Share and fetch over private networks on this machine",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return errors.New("demo needs network namespaces, which only Linux has")

@@ -22,9 +22,13 @@ const probeTimeout = 3 * time.Minute
 func (a *app) doctorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say for each network whether its router is found and ready, what a running daemon finds wrong, and what to do",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return a.doctor(c.Context()) },
+		Short: "Say what works here, what does not, and what to do",
+		Long: `Say what works here, what does not, and what to do.
+
+For each network: whether its router is found and ready. A router that is still
+connecting is given three minutes. When a daemon runs: what it finds wrong.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.doctor(c.Context()) },
 	}
 	a.networkFlag(c)
 	return c
@@ -58,7 +62,7 @@ func (a *app) doctor(ctx context.Context) error {
 	defer ns.close()
 	usable := false
 	for _, t := range ns.transports {
-		d := diagnose(ctx, t)
+		d := a.diagnose(ctx, t)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -122,7 +126,7 @@ func (a *app) diagnoseWalls(ctx context.Context) error {
 	return nil
 }
 
-func diagnose(ctx context.Context, t transport.Transport) diagnosis {
+func (a *app) diagnose(ctx context.Context, t transport.Transport) diagnosis {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	d := diagnosis{Network: t.Network().String()}
@@ -132,7 +136,10 @@ func diagnose(ctx context.Context, t transport.Transport) diagnosis {
 		return d
 	}
 	s, err := p.Probe(ctx)
-	for err == nil && s.Proven && !s.Ready && wait(ctx, time.Second) {
+	for told := false; err == nil && s.Proven && !s.Ready && wait(ctx, time.Second); told = true {
+		if !told && !a.json {
+			fmt.Fprintf(a.err, "%s is connecting; this takes up to %d minutes\n", t.Network(), probeTimeout/time.Minute)
+		}
 		s, err = p.Probe(ctx) // it is connecting: give it the time
 	}
 	d.Where, d.Version, d.Proven, d.Ready, d.CanHost, d.Note = s.Where, s.Version, s.Proven, s.Ready, s.CanHost, s.Note

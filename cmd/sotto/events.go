@@ -38,7 +38,7 @@ type statsJSON struct {
 func (a *app) eventsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "events",
-		Short: "Print what changes as it changes, one JSON object a line, until Ctrl-C",
+		Short: "Print what changes as it changes, as JSON, until Ctrl-C",
 		Long: `Print what changes as it changes, one JSON object a line, until Ctrl-C.
 
 It begins with all torrents there are. When the daemon was away for a moment it

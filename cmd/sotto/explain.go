@@ -66,7 +66,7 @@ var rules = []rule{
 		"This should never happen; please report it, with the output of --verbose."},
 	{client.ErrNothingUsable, exitLeak,
 		"Nothing was sent: every tracker and peer it names would have revealed you.",
-		"Ask for a link with an onion or I2P tracker; sotto inspect shows what this one holds."},
+		"Put a link in quotes: a shell cuts it at the first &. If it was whole, ask for one with an onion or I2P tracker; sotto inspect shows what this one holds."},
 	{errWalls, exitWalls,
 		"Nothing was started: a flaw in the engine could have revealed you.",
 		"sotto prove shows what is open and what is missing. --accept-unconfined goes on all the same."},
@@ -130,12 +130,19 @@ func explain(err error) message {
 	var usage *usageError
 	var bad *config.Error
 	var refused *rpc.Error
+	var malformed *metainfo.Error
 	switch {
 	case errors.As(err, &usage):
-		m.Code, m.Do = exitUsage, "sotto --help shows the commands."
+		m.Code, m.Do = exitUsage, usage.do()
 		return m
 	case errors.As(err, &bad):
 		m.Code, m.Privacy = exitUsage, "Nothing was started."
+		return m
+	case errors.As(err, &malformed):
+		m.Do = "Fetch or copy it again, whole."
+		if malformed.In == "magnet link" {
+			m.Do = "Copy it again, whole, and put it in quotes: a shell cuts it at the first &."
+		}
 		return m
 	case errors.As(err, &refused) && refused.Code == rpc.CodePath:
 		m.Code = exitNotPermitted

@@ -114,7 +114,7 @@ func fileChoice(want, skip string, priority []string) (map[string]any, error) {
 	for _, p := range priority {
 		level, files, _ := strings.Cut(p, "=")
 		if !slices.Contains(priorities, level) {
-			return nil, &usageError{fmt.Errorf("%q is no priority: say high=0,2 or low=all", metainfo.Printable(p, 40))}
+			return nil, badUsage(fmt.Errorf("%q is no priority: say high=0,2 or low=all", metainfo.Printable(p, 40)))
 		}
 		if err := put("priority_"+level, files); err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -121,8 +122,11 @@ func linkScope(from string) (string, []string, error) {
 	if err == nil {
 		path, err = filepath.EvalSymlinks(path)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return "", nil, fmt.Errorf("read torrent file: %w", err)
+	}
 	if err != nil {
-		return "", nil, &usageError{fmt.Errorf("%q is neither a magnet link nor a file", metainfo.Printable(from, maxSentence))}
+		return "", nil, badUsage(fmt.Errorf("%q is neither a magnet link nor a file", metainfo.Printable(from, maxSentence)))
 	}
 	return path, []string{path}, nil
 }
@@ -145,7 +149,7 @@ func selectFiles(link *metainfo.Link, files string) error {
 	}
 	s, err := metainfo.ParseSelection(files)
 	if err != nil {
-		return &usageError{err}
+		return badUsage(err)
 	}
 	link.Files = s
 	return nil

@@ -72,7 +72,7 @@ func newGround(cfg config.Config, settings string) (ground, error) {
 	for _, path := range g.all() {
 		info, err := os.Stat(path)
 		if err == nil && !info.IsDir() {
-			return g, &usageError{fmt.Errorf("%s is not a folder", path)}
+			return g, badUsage(fmt.Errorf("%s is not a folder", path))
 		}
 		if _, err := g.find(path); err != nil && !errors.Is(err, errNotThere) {
 			return g, err

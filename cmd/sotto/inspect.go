@@ -17,9 +17,12 @@ import (
 func (a *app) inspectCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "inspect LINK|FILE.torrent",
-		Short: "Show what is in a link or torrent file and what sotto will ignore; touches no network",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(c *cobra.Command, args []string) error { return a.inspect(c.Context(), args[0]) },
+		Short: "Show what is in a link or torrent file, and what is ignored",
+		Long: `Show what is in a link or torrent file, and what is ignored.
+
+Touches no network.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return a.inspect(c.Context(), args[0]) },
 	}
 }
 
@@ -64,7 +67,7 @@ func (a *app) doInspect(j *inspectJob) error {
 func openLink(arg string) (*metainfo.Link, error) {
 	link, err := metainfo.Open(arg)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &usageError{fmt.Errorf("%q is neither a magnet link nor a file", metainfo.Printable(arg, maxSentence))}
+		return nil, badUsage(fmt.Errorf("%q is neither a magnet link nor a file", metainfo.Printable(arg, maxSentence)))
 	}
 	return link, err
 }

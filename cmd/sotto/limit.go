@@ -95,7 +95,7 @@ func (a *app) limitCommand() *cobra.Command {
 	var f limitFlags
 	c := &cobra.Command{
 		Use:   "limit [ID...]",
-		Short: "Limit rates, ratio and time of sharing, of torrents, of a network or of all; show the limits",
+		Short: "Set or show limits of rates, ratio and time of sharing",
 		Long: `Limit rates, ratio and time of sharing, of torrents, of a network or of all; show the limits.
 
 Without torrents and without --network the limits are those of all together.
@@ -105,7 +105,7 @@ limit. What is not named stays as it is; without any flag the limits are shown.`
 		RunE: a.asks(func(q *asking, ctx context.Context, args []string) error {
 			switch {
 			case f.network != "" && (len(args) > 0 || f.ratio != "" || f.seedTime != ""):
-				return &usageError{errors.New("a network has limits of rates only, and of all its torrents together")}
+				return badUsage(errors.New("a network has limits of rates only, and of all its torrents together"))
 			case f.network != "":
 				return q.limitNetwork(ctx, f)
 			case len(args) == 0:
@@ -142,7 +142,7 @@ func rate(text string) (*int64, error) {
 	f, err := strconv.ParseFloat(digits, 64)
 	n := int64(f * float64(factor))
 	if err != nil || !(f > 0 && f <= most) || n < 1 {
-		return nil, &usageError{fmt.Errorf(`%q is no rate: give kB/s like 500K or 2M, "none" to lift the limit; sotto stop stops`, metainfo.Printable(text, 40))}
+		return nil, badUsage(fmt.Errorf(`%q is no rate: give kB/s like 500K or 2M, "none" to lift the limit; sotto stop stops`, metainfo.Printable(text, 40)))
 	}
 	return &n, nil
 }
@@ -169,7 +169,7 @@ func ratio(text string) (*float64, error) {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(f >= 0 && f <= 1000_000) {
-		return nil, &usageError{fmt.Errorf(`%q is no ratio: give a number like 1.5, or "none"`, metainfo.Printable(text, 40))}
+		return nil, badUsage(fmt.Errorf(`%q is no ratio: give a number like 1.5, or "none"`, metainfo.Printable(text, 40)))
 	}
 	return &f, nil
 }
@@ -181,7 +181,7 @@ func seedMinutes(text string) (int, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < time.Minute || d > 366*24*time.Hour {
-		return 0, &usageError{fmt.Errorf(`%q is no time to share for: give one like 90m or 48h, up to a year, or "none"`, metainfo.Printable(text, 40))}
+		return 0, badUsage(fmt.Errorf(`%q is no time to share for: give one like 90m or 48h, up to a year, or "none"`, metainfo.Printable(text, 40)))
 	}
 	return int(d / time.Minute), nil
 }

@@ -46,7 +46,7 @@ func (q *asking) held(h heldJSON) error {
 
 func (q *asking) limitAll(ctx context.Context, f limitFlags) error {
 	if f.seedTime != "" {
-		return &usageError{errors.New("a time to share for is a torrent's: name some")}
+		return badUsage(errors.New("a time to share for is a torrent's: name some"))
 	}
 	params := make(map[string]any)
 	if err := errors.Join(setRate(params, f.down, "speed_limit_down", "speed_limit_down_enabled"),
@@ -86,7 +86,7 @@ func (q *asking) limitAll(ctx context.Context, f limitFlags) error {
 // limitNetwork bounds one network, to whose limits 0 means none.
 func (q *asking) limitNetwork(ctx context.Context, f limitFlags) error {
 	if _, err := anon.ParseNetwork(f.network); err != nil {
-		return &usageError{err}
+		return badUsage(err)
 	}
 	params := map[string]any{"network": f.network}
 	for name, text := range map[string]string{"down": f.down, "up": f.up} {

@@ -150,12 +150,12 @@ func (a *app) lsCommand() *cobra.Command {
 	var reverse bool
 	c := &cobra.Command{
 		Use:   "ls [NAME]",
-		Short: "List the torrents of the daemon, or those with a part of their name",
+		Short: "List the torrents, or those with a part of their name",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: a.asks(func(q *asking, ctx context.Context, args []string) error {
 			compare := order[by]
 			if compare == nil {
-				return &usageError{fmt.Errorf("%q is nothing to sort by: %s", by, strings.Join(orderNames(), ", "))}
+				return badUsage(fmt.Errorf("%q is nothing to sort by: %s", by, strings.Join(orderNames(), ", ")))
 			}
 			list, err := caller.Torrents[torrentRow](ctx, q.daemon, nil)
 			if err != nil {

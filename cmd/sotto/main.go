@@ -75,7 +75,12 @@ func run(ctx context.Context, args []string, stdout, stderr *os.File) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return a.exit(ctx, root.ExecuteContext(ctx))
+	c, err := root.ExecuteContextC(ctx)
+	var usage *usageError
+	if errors.As(err, &usage) && usage.command == "" {
+		usage.command = c.CommandPath()
+	}
+	return a.exit(ctx, err)
 }
 
 // exit says what an error means and returns the exit code.
@@ -97,25 +102,31 @@ func (a *app) exit(ctx context.Context, err error) int {
 
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "sotto",
-		Short:         "Share files and fetch them over I2P and Tor, and no other way",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          usageArgs(cobra.NoArgs),
+		Use:                        "sotto",
+		Short:                      "Share files and fetch them over I2P and Tor, and no other way",
+		Version:                    build(),
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		Args:                       usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return c.Help()
 		},
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badUsage(err) })
+	root.Flags().Bool("version", false, "print which commit this is, and end")
+	root.SetHelpCommandGroupID(groupMachine)
+	root.SetVersionTemplate("sotto {{.Version}}\n")
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration file (default: sotto/sotto.toml in your configuration folder)")
 	flags.StringVar(&a.stateDir, "state-dir", "", "folder of what must survive a restart (default: as configured)")
 	flags.BoolVar(&a.json, "json", false, "print JSON, one object a line")
 	flags.BoolVar(&a.acceptUnconfined, "accept-unconfined", false, "go on although the walls around the engine do not hold: a flaw in it could then reveal you")
 	flags.BoolVar(&a.verbose, "verbose", false, "log what happens, without addresses or names")
-	root.AddCommand(a.upCommand(), a.passphraseCommand(), a.remoteCommand(), a.shareCommand(), a.getCommand(), a.inspectCommand(), a.doctorCommand(), a.configCommand(), a.demoCommand(), a.proveCommand())
-	root.AddCommand(a.daemonCommands()...)
+	addGroup(root, groupTransfer, a.shareCommand(), a.getCommand(), a.inspectCommand())
+	addGroup(root, groupLibrary, append(a.daemonCommands(), a.upCommand(), a.passphraseCommand(), a.remoteCommand())...)
+	addGroup(root, groupMachine, a.doctorCommand(), a.proveCommand(), a.demoCommand(), a.configCommand(), a.completionCommand(), a.manCommand())
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 	}
@@ -123,18 +134,18 @@ func (a *app) command() *cobra.Command {
 	return root
 }
 
-// usageArgs turns a wrong number of arguments into a usage error.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return &usageError{err}
-		}
-		return nil
+// The titles that --help shows commands under.
+const (
+	groupTransfer = "One transfer:"
+	groupLibrary  = "A library that keeps running, and what to ask of it:"
+	groupMachine  = "This machine:"
+)
+
+// addGroup adds commands that --help shows under one title.
+func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, c := range commands {
+		c.GroupID = title
 	}
+	root.AddCommand(commands...)
 }
-
-// usageError is a command line that cannot be carried out as written.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }

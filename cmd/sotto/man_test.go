@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -92,6 +93,19 @@ func TestManualHasEveryExitCode(t *testing.T) {
 		got[e.code], last = true, e.code
 	}
 	require.Equal(t, want, got)
+
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, list, found := strings.Cut(string(readme), "Exit codes:")
+	require.True(t, found)
+	list, _, _ = strings.Cut(list, ".\n")
+	told := map[int]bool{}
+	for _, m := range regexp.MustCompile(`\b(\d+)\s[a-z]`).FindAllStringSubmatch(list, -1) {
+		code, err := strconv.Atoi(m[1])
+		require.NoError(t, err)
+		told[code] = true
+	}
+	require.Equal(t, want, told, "the README has them all")
 }
 
 func TestRoff(t *testing.T) {

@@ -62,7 +62,7 @@ type rememberedJSON struct {
 // opened the vault.
 func (a *app) rememberPassphrase(ctx context.Context, keep time.Duration) error {
 	if keep < 0 || keep > longestKeep || keep > 0 && keep < time.Second {
-		return &usageError{errors.New("--for is between a second and a year")}
+		return badUsage(errors.New("--for is between a second and a year"))
 	}
 	dir, name, err := a.sealedByPassphrase()
 	if err != nil {

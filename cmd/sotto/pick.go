@@ -112,9 +112,9 @@ func some(c *cobra.Command, all *bool) *cobra.Command {
 	c.Args = func(_ *cobra.Command, args []string) error {
 		switch {
 		case *all && len(args) > 0:
-			return errors.New("either torrents or --all")
+			return badUsage(errors.New("either torrents or --all"))
 		case !*all && len(args) == 0:
-			return errors.New("which torrents? Name some, or say --all")
+			return badUsage(errors.New("which torrents? Name some, or say --all"))
 		}
 		return nil
 	}

@@ -15,7 +15,7 @@ import (
 func (a *app) proveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "prove",
-		Short: "Attack the walls around the engine from inside, and show what became of each attempt",
+		Short: "Attack the walls around the engine, and show what became of it",
 		Long: `Attack the walls around the engine from inside, and show what became of each attempt.
 
 Every start of the engine does the same and refuses to go on when one gets

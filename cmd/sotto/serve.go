@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -135,14 +134,6 @@ func (l lands) all() []string {
 		return l.Folders
 	}
 	return append([]string{l.Download}, l.Folders...)
-}
-
-// version is that of the module that was built, if it has one.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "unreleased"
 }
 
 // entrancesOf brings the rules of the doors and the doors together.

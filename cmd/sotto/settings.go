@@ -28,7 +28,7 @@ func (a *app) settings() (*config.Settings, error) {
 	if a.stateDir != "" {
 		dir, err := filepath.Abs(a.stateDir) // people name folders from where they stand
 		if err != nil {
-			return nil, &usageError{err}
+			return nil, badUsage(err)
 		}
 		from.Flags = []config.Flag{{Name: "--state-dir", Key: "state_dir", Value: dir}}
 	}
@@ -43,7 +43,7 @@ func (a *app) read(from config.Sources) (*config.Settings, error) {
 		return s, err
 	}
 	if a.configPath != "" {
-		return nil, &usageError{err}
+		return nil, badUsage(err)
 	}
 	from.File = ""
 	return config.Load(from)

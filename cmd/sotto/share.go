@@ -20,7 +20,7 @@ func (a *app) shareCommand() *cobra.Command {
 	var here bool
 	c := &cobra.Command{
 		Use:   "share PATH",
-		Short: "Share a file or folder from a hidden service of your own, until Ctrl-C",
+		Short: "Share a file or folder from a hidden service of your own",
 		Long: `Share a file or folder from a hidden service of your own, until Ctrl-C.
 
 Prints a magnet link on standard output. The service is new each time: the link
@@ -52,7 +52,7 @@ type shareJob struct {
 
 func (a *app) share(ctx context.Context, path, torrent, format string, here bool) error {
 	if _, err := metainfo.ParseFormat(format); err != nil {
-		return &usageError{fmt.Errorf("share: %w", err)}
+		return badUsage(fmt.Errorf("share: %w", err))
 	}
 	cfg, err := a.load()
 	if err != nil {
@@ -63,8 +63,11 @@ func (a *app) share(ctx context.Context, path, torrent, format string, here bool
 		return fmt.Errorf("share: %w", err)
 	}
 	real, err := filepath.EvalSymlinks(named)
-	if err != nil {
-		return &usageError{fmt.Errorf("share: %w", err)}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return badUsage(fmt.Errorf("%q: no such file or folder", metainfo.Printable(path, maxSentence)))
+	case err != nil:
+		return fmt.Errorf("share: %w", err)
 	}
 	if !here {
 		if settled, err := a.shareByDaemon(ctx, cfg, real, torrent, format); settled {
@@ -99,7 +102,7 @@ func apart(torrent, shared string) error {
 		path = filepath.Join(folder, filepath.Base(path))
 	}
 	if within(shared, path) {
-		return &usageError{errors.New("write torrent file: it would be among what is shared; choose another place")}
+		return badUsage(errors.New("write torrent file: it would be among what is shared; choose another place"))
 	}
 	return nil
 }

@@ -105,7 +105,7 @@ func (r *statusRow) json(s caller.Stats) statusJSON {
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Show how the daemon is: its walls, networks, folders, and what is wrong",
+		Short: "Show walls, networks, folders, and what is wrong",
 		Args:  cobra.NoArgs,
 		RunE: a.asks(func(q *asking, ctx context.Context, _ []string) error {
 			r, err := q.status(ctx)

@@ -24,7 +24,7 @@ func (a *app) upCommand() *cobra.Command {
 	var passphrase bool
 	c := &cobra.Command{
 		Use:   "up",
-		Short: "Keep a library of torrents running until Ctrl-C, for the other commands and for remotes",
+		Short: "Keep a library of torrents running until Ctrl-C",
 		Long: `Keep a library of torrents running until Ctrl-C, for the other commands and for remotes.
 
 One runs for each state folder. It starts without routers, goes on trying, and

@@ -48,7 +48,7 @@ func (a *app) wanted() ([]anon.Network, error) {
 	for _, name := range a.networks {
 		n, err := anon.ParseNetwork(name)
 		if err != nil {
-			return nil, &usageError{err}
+			return nil, badUsage(err)
 		}
 		if !slices.Contains(want, n) {
 			want = append(want, n)
