@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -135,7 +133,7 @@ its addresses: links to it stop working.`,
 				return err
 			}
 			if !yes {
-				if err := confirm(os.Stdin, q.err, removal(list, data), data); err != nil {
+				if err := confirm(ctx, os.Stdin, q.err, removal(list, data), data); err != nil {
 					return err
 				}
 			}
@@ -163,11 +161,12 @@ var (
 	errNobodyToAgree = errors.New("deleting files needs --yes where nobody can be asked")
 )
 
-// maxTypedAnswer is in bytes.
-const maxTypedAnswer = 100
+// maxTyped bounds what is typed, in bytes: a terminal's line.
+const maxTyped = 4096
 
-// confirm asks the user, who must be there if it matters.
-func confirm(in, out *os.File, question string, matters bool) error {
+// confirm asks the user, who must be there if it matters. It ends with ctx,
+// which is a no.
+func confirm(ctx context.Context, in, out *os.File, question string, matters bool) error {
 	if !isTerminal(in) {
 		if matters {
 			return badUsage(errNobodyToAgree)
@@ -175,8 +174,12 @@ func confirm(in, out *os.File, question string, matters bool) error {
 		return nil
 	}
 	fmt.Fprint(out, question)
-	line, _ := bufio.NewReader(io.LimitReader(in, maxTypedAnswer)).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(line)) {
+	line, err := readLine(ctx, in)
+	if err != nil {
+		fmt.Fprintln(out) // nobody has ended the line
+		return fmt.Errorf("%w: %w", errNotConfirmed, err)
+	}
+	switch strings.ToLower(strings.TrimSpace(string(line))) {
 	case "y", "yes":
 		return nil
 	}

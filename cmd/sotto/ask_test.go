@@ -105,6 +105,7 @@ func TestUpAsksForThePassphrase(t *testing.T) {
 	shown = atTerminal(t, cmd, "wrong horse", "correct horse")
 	require.Zero(t, cmd.ProcessState.ExitCode(), shown)
 	require.Contains(t, shown, "That is not it.")
+	require.Equal(t, 2, strings.Count(shown, "Passphrase: "), "asked once each time")
 	require.NotContains(t, shown, "horse")
 
 	cmd = talking()

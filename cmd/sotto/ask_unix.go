@@ -14,9 +14,6 @@ import (
 	"sotto/anon"
 )
 
-// maxTyped bounds what is typed, in bytes: a terminal's line.
-const maxTyped = 4096
-
 // ask has the user type a secret at the terminal, which does not show it. It
 // needs no goroutine: it looks every so often whether ctx is done, and leaves
 // the terminal as it was.
@@ -35,7 +32,7 @@ func (a *app) ask(ctx context.Context, prompt string) (anon.Secret, error) {
 	defer fmt.Fprintln(a.err)
 	defer unix.IoctlSetTermios(tty, setTermios, was)
 	fmt.Fprint(a.err, prompt) // not before: whoever is asked may be quick
-	line, err := readLine(ctx, tty)
+	line, err := readLine(ctx, os.Stdin)
 	defer clear(line)
 	if err != nil {
 		return anon.Secret{}, fmt.Errorf("ask for the passphrase: %w", err)
@@ -43,8 +40,10 @@ func (a *app) ask(ctx context.Context, prompt string) (anon.Secret, error) {
 	return anon.NewSecret(trimLine(line)), nil
 }
 
-// readLine reads one line of a terminal, which gives whole lines.
-func readLine(ctx context.Context, tty int) ([]byte, error) {
+// readLine reads one line of a terminal, which gives whole lines, or ends with
+// ctx.
+func readLine(ctx context.Context, in *os.File) ([]byte, error) {
+	tty := int(in.Fd())
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
