@@ -54,6 +54,7 @@ type lineView struct {
 	w    io.Writer
 	last time.Time
 	said string // the last progress without its numbers
+	text string // and with them: what stays as it is needs no second line
 }
 
 // maxSentence bounds what a line repeats of an error, in characters.
@@ -69,8 +70,12 @@ func (v *lineView) show(e client.Event) {
 		if time.Since(v.last) < between && state == v.said {
 			return
 		}
-		v.last, v.said = time.Now(), state
-		fmt.Fprintln(v.w, progressText(e))
+		text := progressText(e)
+		if v.last, v.said = time.Now(), state; text == v.text {
+			return
+		}
+		v.text = text
+		fmt.Fprintln(v.w, text)
 	case client.Hashing:
 		if time.Since(v.last) < between {
 			return
@@ -97,7 +102,7 @@ func sentence(e client.Event) string {
 	case client.Opened:
 		return fmt.Sprintf("on %s", e.Network)
 	case client.PassedOver:
-		return fmt.Sprintf("not using %s: %s", e.Network, metainfo.Printable(e.Err.Error(), maxSentence))
+		return fmt.Sprintf("not using %s: %s; sotto doctor says what to do", e.Network, metainfo.Printable(e.Err.Error(), maxSentence))
 	case client.Finished:
 		text := fmt.Sprintf("done: %s in %s", size(e.Bytes), e.Took.Round(time.Second))
 		if e.Network != 0 { // a daemon may use several
