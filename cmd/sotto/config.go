@@ -11,11 +11,10 @@ import (
 
 func (a *app) configCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:                        "config",
-		SuggestionsMinimumDistance: 2,
-		Short:                      "Show the configuration, or look for mistakes in it",
-		Args:                       cobra.NoArgs,
-		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
+		Use:   "config",
+		Short: "Show the configuration, or look for mistakes in it",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.configShowCommand(), a.configCheckCommand())
 	for _, sub := range c.Commands() {

@@ -129,6 +129,7 @@ func (a *app) command() *cobra.Command {
 	addGroup(root, groupMachine, a.doctorCommand(), a.proveCommand(), a.demoCommand(), a.configCommand(), a.completionCommand(), a.manCommand())
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
+		c.SuggestionsMinimumDistance = root.SuggestionsMinimumDistance
 	}
 	a.complete(root)
 	return root

@@ -17,7 +17,7 @@ import (
 func (a *app) passphraseCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "passphrase",
-		Short: "Have the passphrase remembered while this machine runs, or forgotten",
+		Short: "Have the passphrase remembered, or forgotten",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
