@@ -93,7 +93,7 @@ torture:
 	$(GO) test -count=1 -timeout 90m -v -run TestDaemonKilledAtAnyInstant ./testnet/e2e -e2e.upkills 200
 
 install-deps:
-	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent python3-transmissionrpc chromium strace gcc libc6-dev git
+	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent python3-transmissionrpc chromium strace gcc libc6-dev git zsh fish
 	command -v npm >/dev/null || sh testnet/install.sh nodejs npm
 	npm ci --ignore-scripts --no-audit --no-fund --prefix testnet/remote/testdata/node
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,12 @@ import (
 
 	"sotto/client/api/caller"
 )
+
+// scripts are for the shells where cobra's evaluate what stands on the command
+// line: a link in quotes ran programs when somebody pressed Tab.
+//
+//go:embed shell/completion.zsh shell/completion.fish
+var scripts embed.FS
 
 func (a *app) completionCommand() *cobra.Command {
 	return &cobra.Command{
@@ -25,13 +32,14 @@ fish: sotto completion fish > ~/.config/fish/completions/sotto.fish`,
 		ValidArgs: []string{"bash", "zsh", "fish"},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(c *cobra.Command, args []string) error {
-			switch args[0] {
-			case "zsh":
-				return c.Root().GenZshCompletion(a.out)
-			case "fish":
-				return c.Root().GenFishCompletion(a.out, true)
+			if args[0] == "bash" {
+				return c.Root().GenBashCompletionV2(a.out, true)
 			}
-			return c.Root().GenBashCompletionV2(a.out, true)
+			text, err := scripts.ReadFile("shell/completion." + args[0])
+			if err == nil {
+				_, err = a.out.Write(text)
+			}
+			return err
 		},
 	}
 }
@@ -48,7 +56,7 @@ const maxCompleted = 500
 func (a *app) completeTorrents(most int) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if most > 0 && len(args) >= most {
-			return nil, cobra.ShellCompDirectiveDefault
+			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var out []cobra.Completion
 		for _, l := range a.known(c.Context()) {
