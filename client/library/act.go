@@ -70,8 +70,12 @@ func (l *Library) Act(ctx context.Context, what rpc.Action, ids []int64) error {
 		case rpc.Stop:
 			return o.commit(ts, func(t *torrent) { t.rec.Want = store.Stopped })
 		case rpc.Verify:
+			err := o.commit(ts, func(t *torrent) { t.own.Verify = t.info != nil })
+			if err != nil {
+				return err
+			}
 			for _, t := range ts {
-				t.verify, t.known = t.info != nil, false
+				t.verify, t.known = t.own.Verify, false
 				o.well(t)
 			}
 		case rpc.Reannounce:

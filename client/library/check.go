@@ -30,7 +30,7 @@ func (o *owner) check(t *torrent) {
 	}
 	if !t.info.V1 && layers == nil {
 		// Its hashes have to come from peers first: the engine reads it then.
-		t.verify, t.known, t.resume, t.own.Unseen = false, true, nil, false
+		t.verify, t.known, t.resume, t.own.Verify, t.own.Unseen = false, true, nil, false, false
 		return
 	}
 	o.checking, t.job = t, hashing
@@ -157,6 +157,12 @@ func (r checked) take(o *owner) {
 		return
 	}
 	t.verify = t.verify && !r.all // asked for meanwhile
+	if t.own.Verify && !t.verify || t.own.Unseen && r.err == nil {
+		t.own.Verify, t.own.Unseen = t.verify, t.own.Unseen && r.err != nil
+		if err := o.put(t); err != nil {
+			o.unsaved(err)
+		}
+	}
 	if r.err != nil {
 		o.fail(t, r.err)
 		return
@@ -165,12 +171,6 @@ func (r checked) take(o *owner) {
 	t.count(t.resume.Pieces)
 	if t.valid > 0 {
 		o.claim(t, t.done)
-	}
-	if t.own.Unseen {
-		t.own.Unseen = false
-		if err := o.put(t); err != nil {
-			o.unsaved(err)
-		}
 	}
 	o.well(t)
 	o.kept(t)

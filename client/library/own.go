@@ -32,6 +32,7 @@ type own struct {
 	Seeding     time.Duration   `json:"seeding,omitempty"`
 	Finished    bool            `json:"finished,omitempty"`
 	Move        *move           `json:"move,omitempty"`
+	Verify      bool            `json:"verify,omitempty"` // the user wants the files hashed
 	Unseen      bool            `json:"unseen,omitempty"` // the user has named its folder, and nobody has looked there since
 	Erase       *erase          `json:"erase,omitempty"`
 	Share       *share          `json:"share,omitempty"` // nil for what was fetched

@@ -347,8 +347,9 @@ func (o *owner) load(rec store.Torrent) (*torrent, error) {
 		return nil, err
 	}
 	if t.resume = p.Resume; t.own.Unseen {
-		t.resume, t.verify = nil, true
+		t.resume = nil
 	}
+	t.verify = t.own.Verify || t.own.Unseen
 	for n, x := range p.Totals {
 		t.totals[n] = x
 	}

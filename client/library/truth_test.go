@@ -1,6 +1,7 @@
 package library_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -114,4 +115,32 @@ func testSourcesOfPeers(t *testing.T) {
 		require.Equal(t, tc.want, got.Sources)
 		l.stop()
 	}
+}
+
+// A library that ends before it has verified what it was asked to does it later.
+func TestVerifyOutlivesTheProcess(t *testing.T) { synctest.Test(t, testVerifyOutlivesTheProcess) }
+
+func testVerifyOutlivesTheProcess(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 12<<20)
+	l := b.start()
+	id := l.add(s.link)
+	l.until(id, "done", seeding)
+	require.NoError(t, l.Act(t.Context(), rpc.Stop, []int64{id}))
+	l.until(id, "stopped", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && t.PeersConnected == 0 })
+	at := filepath.Join(b.folder, "album", "a")
+	info, err := os.Stat(at)
+	require.NoError(t, err)
+	f, err := os.OpenFile(at, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte("damage"), 10<<20)
+	require.NoError(t, errors.Join(err, f.Close(), os.Chtimes(at, info.ModTime(), info.ModTime())))
+	require.NoError(t, l.Act(t.Context(), rpc.Verify, []int64{id}))
+	l.stop()
+	l = b.start()
+	id = l.all()[0].ID
+	l.until(id, "verified", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && t.Left > 0 })
+	l.stop()
+	l = b.start()
+	require.Equal(t, rpc.Stopped, l.all()[0].State, "once is enough")
 }
