@@ -15,10 +15,11 @@ import (
 	"sotto/client/store"
 )
 
-// place is where the files of a torrent lie: one path a file below Dir.
+// place is where the files of a torrent lie: one path a file below Dir, or none
+// where the torrent says how they are called.
 type place struct {
 	Dir   string   `json:"dir"`
-	Paths []string `json:"paths"`
+	Paths []string `json:"paths,omitempty"`
 }
 
 // places are where t's files lie, and where they come from and go to while they
@@ -26,9 +27,17 @@ type place struct {
 func (t *torrent) places() []place {
 	all := []place{{t.dir(), t.paths()}}
 	if m := t.own.Move; m != nil {
-		all = append(all, m.From, m.To)
+		all = append(all, place{m.From.Dir, t.called(m.From)}, place{m.To.Dir, t.called(m.To)})
 	}
 	return all
+}
+
+// called returns the paths of a place.
+func (t *torrent) called(p place) []string {
+	if p.Paths == nil {
+		return t.paths()
+	}
+	return p.Paths
 }
 
 // move is a change of place that has begun. It is in the store before the first
@@ -55,6 +64,9 @@ func (o *owner) relocate(t *torrent, to place, name string) error {
 	}
 	if err := o.vacant(t, from, to); err != nil {
 		return err
+	}
+	if slices.Equal(from.Paths, to.Paths) {
+		from.Paths, to.Paths = nil, nil // many files have long names, twice
 	}
 	was := t.rec.Name
 	t.rec.Name, t.own.Move = name, &move{From: from, To: to, Name: was}
@@ -128,10 +140,10 @@ func (t *torrent) present(names engine.Names, dir string) error {
 // move has a worker carry files to where they are to be.
 func (o *owner) move(t *torrent) {
 	m := *t.own.Move
-	from, err := engine.NamesOf(t.info, m.From.Paths)
+	from, err := engine.NamesOf(t.info, t.called(m.From))
 	var to engine.Names
 	if err == nil {
-		to, err = engine.NamesOf(t.info, m.To.Paths)
+		to, err = engine.NamesOf(t.info, t.called(m.To))
 	}
 	if err != nil {
 		o.took(moved{torrent: t, move: m, undone: true, err: err})
