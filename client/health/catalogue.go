@@ -16,6 +16,7 @@ const (
 	FolderReadOnly Name = "folder-read-only"
 	FilesMissing   Name = "files-missing"
 	FilesChanged   Name = "files-changed"
+	FilesLeft      Name = "files-left"
 	DiskFault      Name = "disk-fault"
 	InternalFault  Name = "internal-fault"
 	TooManyFiles   Name = "too-many-files"
@@ -71,6 +72,8 @@ var catalogue = map[Name]Entry{
 		Remedy: "Connect the disk or set their location; or verify the torrent to fetch them again.", fall: at, causes: []Name{FolderMissing}},
 	FilesChanged: {Severity: Warning, What: "Files were changed from outside; what was damaged is fetched again.", Privacy: hidden,
 		Remedy: "Find out which program writes to them.", fall: time.Hour, causes: []Name{FilesMissing, FolderMissing}},
+	FilesLeft: {Severity: Warning, What: "Files of a torrent that was removed with its data could not be deleted.",
+		Privacy: "They are where they were, for everybody to see who can read that disk.", Remedy: "Make the folder writable and delete them yourself.", fall: at},
 	DiskFault: {Severity: Trouble, What: "The disk reports an error, so the torrent has stopped.", Privacy: hidden,
 		Remedy: "Check the disk, then start the torrent again.", causes: []Name{DiskFull, FolderMissing, FolderReadOnly}},
 	InternalFault: {Severity: Trouble, What: "Sotto met a fault of its own in this torrent and stopped it.", Privacy: unseen,

@@ -49,7 +49,9 @@ type owner struct {
 	lastID   int64
 	removed  []removal
 	leavers  []*torrent // removed, and not gone yet
-	claims   *claims
+	// notBuried: the store could not forget them, and is asked again then.
+	notBuried time.Time
+	claims    *claims
 
 	settings settings
 	all      *rates // of everything
@@ -245,12 +247,16 @@ func (o *owner) add(t *torrent) {
 	o.relimit(t)
 }
 
-// drop takes it out again.
-func (o *owner) drop(t *torrent) {
-	o.torrents = slices.DeleteFunc(o.torrents, func(x *torrent) bool { return x == t })
-	delete(o.byHash, t.rec.ID())
-	o.removed = append(o.removed, removal{t.id, time.Now()})
-	o.opts.Board.Clear(t.subject())
+// drop takes some out again.
+func (o *owner) drop(ts []*torrent) {
+	leave := make(map[*torrent]bool)
+	for _, t := range ts {
+		leave[t] = true
+		delete(o.byHash, t.rec.ID())
+		o.removed = append(o.removed, removal{t.id, time.Now()})
+		o.opts.Board.Clear(t.subject())
+	}
+	o.torrents = slices.DeleteFunc(o.torrents, func(t *torrent) bool { return leave[t] })
 	o.renumber()
 	o.changed()
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"sotto/client/engine"
+	"sotto/client/health"
 	"sotto/client/store"
 )
 
@@ -28,43 +30,54 @@ func (l *Library) Remove(ctx context.Context, ids []int64, data bool) error {
 		if err != nil {
 			return err
 		}
-		for _, t := range ts {
-			o.part(t)
-		}
+		o.part(ts)
 		return nil
 	})
 }
 
-// part takes a torrent out of the list at once, and forgets it when nothing of
-// it runs any more.
-func (o *owner) part(t *torrent) {
-	o.drop(t)
-	o.byHash[t.rec.ID()] = t // until it is gone nobody may add it
-	o.halt(t)
-	if t.abort != nil {
-		t.abort()
+// part takes torrents out of the list at once, and forgets them when nothing of
+// them runs any more.
+func (o *owner) part(ts []*torrent) {
+	o.drop(ts)
+	for _, t := range ts {
+		o.byHash[t.rec.ID()] = t // until it is gone nobody may add it
+		o.halt(t)
+		if t.abort != nil {
+			t.abort()
+		}
 	}
-	o.leavers = append(o.leavers, t)
+	o.leavers = append(o.leavers, ts...)
 	o.bury()
 }
 
+// buryAgain is when the store is asked again to forget what it could not.
+const buryAgain = 10 * time.Second
+
 // bury goes on with those that have been removed.
 func (o *owner) bury() {
-	var still []*torrent
-	for _, t := range o.leavers {
-		if t.busy() || len(t.lanes) > 0 {
-			still = append(still, t)
-			continue
-		}
-		if !t.own.Erase.Data || t.info == nil {
-			o.forget(t)
-			continue
-		}
-		still = append(still, t)
-		t.job = moving
-		o.work(o.erase(t))
+	now := time.Now()
+	if len(o.leavers) == 0 || now.Before(o.notBuried) {
+		return
 	}
-	o.leavers = still
+	var gone []*torrent
+	for _, t := range o.leavers {
+		switch {
+		case t.busy() || len(t.lanes) > 0:
+		case !t.own.Erase.Data || t.info == nil || t.erased:
+			gone = append(gone, t)
+		case o.leaving: // the next start goes on
+		default:
+			t.job = moving
+			o.work(o.erase(t))
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	if err := o.forget(gone); err != nil {
+		o.unsaved(err)
+		o.notBuried = now.Add(buryAgain)
+	}
 }
 
 // erase returns a worker that deletes the files of a torrent, and no others.
@@ -123,40 +136,45 @@ type erased struct {
 
 func (r erased) take(o *owner) {
 	if r.err != nil {
+		o.opts.Board.Set(time.Now(), health.FilesLeft, r.dir(), true)
 		o.opts.Log.Warn("not all files of a removed torrent could be deleted")
 		o.opts.Log.Debug("deleting failed", "error", r.err)
 	}
-	r.job = idle
-	o.forget(r.torrent)
+	r.job, r.erased = idle, true
+	o.bury()
 }
 
-// forget deletes a torrent from the store.
-func (o *owner) forget(t *torrent) {
-	err := o.opts.Store.Delete(t.rec.ID())
-	o.unsaved(err)
-	for i, x := range o.leavers {
-		if x == t {
-			o.leavers = append(o.leavers[:i:i], o.leavers[i+1:]...)
-			break
+// forget deletes torrents from the store.
+func (o *owner) forget(ts []*torrent) error {
+	var ids []store.ID
+	for _, t := range ts {
+		ids = append(ids, t.rec.ID())
+	}
+	if err := o.opts.Store.Delete(ids...); err != nil {
+		return err // they are in the store as removed
+	}
+	left := make(map[*torrent]bool)
+	for _, t := range ts {
+		left[t] = true
+		delete(o.byHash, t.rec.ID())
+		o.opts.Board.Clear(t.subject()) // also of what was found wrong while it left
+		o.claims.drop(t)
+		for n, x := range t.totals {
+			o.past[n] = o.past[n].Plus(x)
 		}
 	}
-	if err != nil {
-		return // it is in the store as removed: the next start goes on
-	}
-	delete(o.byHash, t.rec.ID())
-	o.opts.Board.Clear(t.subject()) // also of what was found wrong while it left
-	o.claims.drop(t)
-	o.changed() // it may be added again
-	for n, x := range t.totals {
-		o.past[n] = o.past[n].Plus(x)
-	}
+	o.leavers = slices.DeleteFunc(o.leavers, func(t *torrent) bool { return left[t] })
+	o.changed() // they may be added again
+	return nil
 }
 
 // resumeJobs goes on with what an earlier run had begun.
 func (o *owner) resumeJobs() {
-	for _, t := range append([]*torrent(nil), o.torrents...) {
+	var removed []*torrent
+	for _, t := range o.torrents {
 		if t.own.Erase != nil {
-			o.part(t)
+			removed = append(removed, t)
 		}
 	}
+	o.part(removed)
 }

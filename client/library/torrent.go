@@ -47,6 +47,7 @@ type torrent struct {
 	lanes    []*lane
 	closing  int
 	abort    func()       // ends a first hashing; nil when there is none
+	erased   bool         // its files are gone, and it is to be forgotten
 	made     *built       // hashed, and not in the list under its hash yet
 	gauge    atomic.Int64 // pieces settled and in all, while hashing
 	have     []int64      // verified bytes by file, with info

@@ -86,11 +86,19 @@ func (s *Store) Replace(old ID, by Torrent, info, piecesOf []byte) error {
 	return nil
 }
 
-// Delete forgets a torrent and all that belongs to it: metadata, resume state
-// and the identities it owns. Its totals are added to those of Past. Nothing
-// to forget is no error.
-func (s *Store) Delete(id ID) error {
-	if err := s.update(func(t *txn) error { return t.forget(id) }); err != nil {
+// Delete forgets torrents and all that belongs to them, all or none: metadata,
+// resume state and the identities they own. Their totals are added to those of
+// Past. Nothing to forget is no error.
+func (s *Store) Delete(ids ...ID) error {
+	err := s.update(func(t *txn) error {
+		for _, id := range ids {
+			if err := t.forget(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("forget torrent: %w", err)
 	}
 	return nil
