@@ -147,24 +147,23 @@ func (c *cell) files(out, errs, extra *os.File, keyed bool) ([]*os.File, error) 
 	return files, nil
 }
 
-// outlet returns what lets an engine write to f and not read from it: a
-// terminal is opened for reading too, and whoever holds it reads what the user
-// types, to other programs as well.
+// outlet returns what lets an engine write to f and do no more: a terminal is
+// opened for reading too, and whoever holds it reads what the user types, to other
+// programs as well. What is passed on is opened anew, so that the engine cannot
+// change how we write.
 func (c *cell) outlet(f *os.File) (*os.File, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case info.Mode().IsRegular() || writeOnly(f):
-		return f, nil
-	case info.Mode()&fs.ModeCharDevice != 0:
+	if info.Mode()&(fs.ModeCharDevice|fs.ModeNamedPipe) != 0 {
 		if again, err := reopen(f); err == nil {
 			c.theirs = append(c.theirs, again)
 			return again, nil
 		}
 	}
-	// A socket, or the terminal of another user. The engine sees a pipe.
+	// A file, whose holder can take away what others have written to it; a
+	// socket; the terminal of another user. The engine sees a pipe.
 	from, to, err := os.Pipe()
 	if err != nil {
 		return nil, err

@@ -15,12 +15,8 @@ const walls = runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64"
 // another architecture do.
 const badSystemCall = unix.SIGSYS
 
-func writeOnly(f *os.File) bool {
-	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
-	return err == nil && flags&unix.O_ACCMODE == unix.O_WRONLY
-}
-
-// reopen opens the device behind f once more, for writing only.
+// reopen opens the device or pipe behind f once more, for writing only. It does
+// not wait for the reader of a pipe that has none.
 func reopen(f *os.File) (*os.File, error) {
-	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.O_WRONLY|unix.O_NOCTTY, 0)
+	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 }

@@ -13,6 +13,4 @@ const walls = false
 
 const badSystemCall = syscall.Signal(-1)
 
-func writeOnly(*os.File) bool { return false }
-
 func reopen(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -2,8 +2,9 @@
 
 package main
 
-// foreign needs walls to run against.
-func foreign() { main() }
+// foreign and babbling need walls to run against.
+func foreign()  { main() }
+func babbling() { main() }
 
 // keyless is where there is no keyring to be denied.
 func keyless() { main() }

@@ -306,6 +306,54 @@ func TestSocketAsOutput(t *testing.T) {
 	require.Equal(t, exitInterrupted, r.ProcessState.ExitCode())
 }
 
+// The engine can take nothing back of what stands in a file, ours or of others.
+func TestFileAsOutput(t *testing.T) {
+	log, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	require.NoError(t, err)
+	defer log.Close()
+	_, err = log.WriteString("of before\n")
+	require.NoError(t, err)
+	r := waiting(t, "--json")
+	r.Stdout, r.Stderr = log, log
+	r.start(t)
+	engine := r.engine(t)
+	for fd := 1; fd <= 2; fd++ {
+		requireWriteOnly(t, engine, fd)
+		at, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", engine, fd))
+		require.NoError(t, err)
+		require.Contains(t, at, "pipe:")
+	}
+	require.NoError(t, r.Process.Signal(os.Interrupt))
+	r.Wait()
+	raw, err := os.ReadFile(log.Name())
+	require.NoError(t, err)
+	require.Regexp(t, `(?s)^of before\n.*"event":"walls".*"event":"opening".*"event":"ending"`, string(raw))
+}
+
+// What the engine sets for its end of a pipe is not set for ours: else it could
+// keep us from telling of it.
+func TestOutletOfAPipe(t *testing.T) {
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer write.Close()
+	c := &cell{}
+	out, err := c.outlet(write)
+	require.NoError(t, err)
+	_, err = unix.FcntlInt(out.Fd(), unix.F_SETFL, unix.O_NONBLOCK)
+	require.NoError(t, err)
+	flags, err := unix.FcntlInt(write.Fd(), unix.F_GETFL, 0)
+	require.NoError(t, err)
+	require.Zero(t, flags&unix.O_NONBLOCK)
+	require.NoError(t, out.Close())
+
+	require.NoError(t, read.Close()) // its reader has gone
+	out, err = c.outlet(write)
+	require.NoError(t, err)
+	out.WriteString("to nobody")
+	require.NoError(t, out.Close())
+	c.copying.Wait()
+}
+
 // An engine that is killed starts again.
 func TestEngineStartsAgain(t *testing.T) {
 	r := waiting(t, "--json")
