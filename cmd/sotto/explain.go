@@ -100,6 +100,8 @@ var rules = []rule{
 	{errKeysInside, exitUsage, "Nothing was started: a flaw in the engine could have read the keys of your state.", "Name folders that do not contain state_dir."},
 	{errPassphraseInside, exitUsage, "Nothing was started: a flaw in the engine could have read what opens your state.", "Name folders that do not contain vault.passphrase_file."},
 	{errSettingsInside, exitUsage, "Nothing was started: a flaw in the engine could have chosen a router that sees everything you do.", "Name folders that do not contain the configuration file, or move that one."},
+	{errInState, exitUsage, "Nothing was started: a flaw in the engine could have read the keys of your state.", "Name folders outside of state_dir."},
+	{errSteered, exitUsage, "Nothing was started: a flaw in the engine could have got at another folder of yours.", "Name the folder that the link leads to."},
 	{errProgramInside, exitUsage, "Nothing was started: a flaw in the engine could have put another program in its place.", "Name folders that contain neither sotto nor tor, or move those."},
 	{errRunInside, exitUsage, "Nothing was started: a flaw in the engine could have chosen what the router does.", "Name folders that do not contain the system's folder for temporary files."},
 	{errNoRunBase, exitUsage, "Nothing was started: a flaw in the engine could have chosen what the router does.", "Name folders that contain less, or set TMPDIR to a folder outside of them."},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/adrg/xdg"
 
@@ -44,6 +45,10 @@ var (
 	// state.
 	errKeysInside       = errors.New("the state folder lies in a folder that the daemon would open to its engine")
 	errPassphraseInside = errors.New("the passphrase file lies in a folder that the daemon would open to its engine")
+	// errInState: it is not the engine's, or holds what only the library writes.
+	errInState = errors.New("a folder of the configuration lies in the state folder")
+	// errSteered: the engine could have the next one see another folder.
+	errSteered = errors.New("the way to a folder leads over a link in a folder that the daemon would let its engine write to")
 	// errSettingsInside: the engine could change what the next start believes.
 	errSettingsInside = errors.New("the configuration file lies in a folder that the daemon would let its engine write to")
 	// errProgramInside: the engine could put another in its place.
@@ -93,6 +98,10 @@ func (g *ground) find(path string) (string, error) {
 		return "", fmt.Errorf("%w: %w", errNotThere, err)
 	case within(real, g.state):
 		return "", fmt.Errorf("%w: %s", errKeysInside, path)
+	case within(g.state, real):
+		return "", fmt.Errorf("%w: %s", errInState, path)
+	case g.steered(path):
+		return "", fmt.Errorf("%w: %s", errSteered, path)
 	case holds(real, g.passphrase):
 		return "", fmt.Errorf("%w: %s", errPassphraseInside, path)
 	case g.run != "" && within(real, g.run):
@@ -103,6 +112,46 @@ func (g *ground) find(path string) (string, error) {
 		return "", fmt.Errorf("%w: %s", errProgramInside, path)
 	}
 	return real, nil
+}
+
+// steered reports whether the way to a configured folder leads over a symbolic link
+// in a folder that the engine may write to. It can make no links; but it can put
+// one that lies there in the place of another.
+func (g *ground) steered(path string) bool {
+	for _, dir := range linkFolders(path) {
+		for _, w := range g.all() {
+			if real, err := realPath(w); err == nil && g.writes(w) && within(real, dir) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// linkFolders are the folders, free of links, that hold the symbolic links on the
+// way to path.
+func linkFolders(path string) (all []string) {
+	const most = 255 // links, as filepath.EvalSymlinks follows
+	path, err := filepath.Abs(path)
+	for at, rest := "/", path; err == nil && len(all) < most; {
+		var name string
+		if name, rest, _ = strings.Cut(strings.TrimLeft(rest, "/"), "/"); name == "" {
+			break
+		}
+		next := filepath.Join(at, name)
+		to, noLink := os.Readlink(next)
+		switch {
+		case noLink != nil:
+			at = next
+			continue
+		case filepath.IsAbs(to):
+			rest = to + "/" + rest
+		default:
+			rest = at + "/" + to + "/" + rest
+		}
+		all, at = append(all, at), "/"
+	}
+	return all
 }
 
 // writes reports whether the engine may write to a configured folder; one may

@@ -27,6 +27,9 @@ func TestGroundIsApartFromKeysAndSettings(t *testing.T) {
 	}
 	link := filepath.Join(dir, "link")
 	require.NoError(t, os.Symlink(mine, link))
+	around := filepath.Join(dir, "around")
+	require.NoError(t, os.Symlink("../mine", filepath.Join(data, "over")))
+	require.NoError(t, os.Symlink(filepath.Join(data, "..", "data", "over"), around))
 	settings, passphrase, tor := file("sotto.toml"), file("passphrase"), file("tor")
 	require.NoError(t, os.Chmod(tor, 0o700))
 	base := config.Config{StateDir: filepath.Join(dir, "state"), DownloadDir: data}
@@ -41,6 +44,10 @@ func TestGroundIsApartFromKeysAndSettings(t *testing.T) {
 		{"settings to read", func(c *config.Config) { c.Daemon.ShareDirs = []string{mine} }, nil},
 		{"settings to write", func(c *config.Config) { c.Daemon.Folders = []string{link} }, errSettingsInside},
 		{"settings to read and write", func(c *config.Config) { c.Daemon.ShareDirs, c.Daemon.Folders = []string{mine}, []string{mine} }, errSettingsInside},
+		{"in the state", func(c *config.Config) { c.DownloadDir = filepath.Join(c.StateDir, "vault") }, errInState},
+		{"over a link in another", func(c *config.Config) { c.Daemon.ShareDirs = []string{filepath.Join(data, "over")} }, errSteered},
+		{"over a link to there", func(c *config.Config) { c.Daemon.ShareDirs = []string{around} }, errSteered},
+		{"over a link elsewhere", func(c *config.Config) { c.Daemon.ShareDirs = []string{link} }, nil},
 		{"tor to read", func(c *config.Config) { c.Tor.Binary, c.Daemon.ShareDirs = tor, []string{mine} }, nil},
 		{"tor to write", func(c *config.Config) { c.Tor.Binary, c.DownloadDir = tor, mine }, errProgramInside},
 		{"settings in the watch folder", func(c *config.Config) { c.Daemon.WatchDir = mine }, errSettingsInside},
@@ -84,6 +91,31 @@ func TestWarnsOfFootholds(t *testing.T) {
 	require.Contains(t, said(dir), tor)
 	require.Contains(t, said(os.TempDir()), os.TempDir()+" too")
 	require.Empty(t, said(t.TempDir()))
+}
+
+// An engine that exchanges what lies in its folders gets no other folder by it.
+func TestEngineCannotChooseAFolder(t *testing.T) {
+	dir, err := realPath(t.TempDir())
+	require.NoError(t, err)
+	data, films, private := filepath.Join(dir, "data"), filepath.Join(dir, "data", "films"), filepath.Join(dir, "private")
+	for _, d := range []string{films, private, filepath.Join(dir, "state")} {
+		require.NoError(t, os.MkdirAll(d, 0o700))
+	}
+	require.NoError(t, os.Symlink(private, filepath.Join(data, "link")))
+	cfg := config.Config{StateDir: filepath.Join(dir, "state"), DownloadDir: data}
+	cfg.Daemon.Folders = []string{films}
+	g, err := newGround(cfg, "")
+	require.NoError(t, err)
+	require.Equal(t, []string{data, films}, g.look().Folders)
+	require.NoError(t, os.Rename(films, films+".old")) // which the engine may do
+	require.NoError(t, os.Rename(filepath.Join(data, "link"), films))
+	require.True(t, g.changed())
+	now := g.look()
+	require.Equal(t, []string{data}, now.Folders)
+	require.Equal(t, []string{films}, now.Missing)
+	_, err = newGround(cfg, "") // nor at the next start
+	require.ErrorIs(t, err, errSteered)
+	require.Equal(t, exitUsage, explain(err).Code)
 }
 
 // A folder that comes later is looked at like the others.
