@@ -23,6 +23,9 @@ var (
 	// ErrExposed: others on this machine may read a secret file. It was not
 	// used. The text says how to cure that.
 	ErrExposed = errors.New("others may read it")
+	// ErrShared: others on this machine may put something else in the place of
+	// what lies in a folder.
+	ErrShared = errors.New("others may change it")
 )
 
 // Folder is a folder of ours. Its methods may be used by several goroutines
@@ -36,6 +39,23 @@ func Open(path string) (*Folder, error) {
 		return nil, fmt.Errorf("open folder: %w", err)
 	}
 	return &Folder{path}, nil
+}
+
+// Own refuses, with ErrShared, a folder that others can put things into or that
+// is not ours: they could exchange what lies in it. None at all is no error.
+func Own(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case foreign(info):
+		return fmt.Errorf("%w: it belongs to somebody else", ErrShared)
+	case exposed(info.Mode(), othersWrite):
+		return fmt.Errorf("%w: its mode is %04o", ErrShared, info.Mode().Perm())
+	}
+	return nil
 }
 
 // Path returns where a file of the folder lies.

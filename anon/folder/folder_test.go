@@ -134,8 +134,35 @@ func TestExposedSecretsAreRefused(t *testing.T) {
 		require.NoError(t, err, "%o", tc.mode)
 		require.Equal(t, "hush", string(s.Expose()))
 	}
+	if os.Geteuid() == 0 {
+		require.NoError(t, os.Chmod(path, 0o600))
+		require.NoError(t, os.Chown(path, 12345, 12345))
+		_, err := folder.ReadSecret(path, 4, folder.OwnerOnly)
+		require.ErrorIs(t, err, folder.ErrExposed, "whose it is knows it")
+		require.NoError(t, os.Chown(path, 0, 0))
+	}
 	_, err := folder.ReadSecret(path, 3, folder.FolderGuarded)
 	require.Error(t, err)
 	_, err = folder.ReadSecret(t.TempDir(), 4, folder.OwnerOnly)
 	require.ErrorIs(t, err, folder.ErrExposed)
+}
+
+func TestSharedFolderIsRefused(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		require.NoError(t, folder.Own(t.TempDir()))
+		return
+	}
+	dir := t.TempDir()
+	require.NoError(t, folder.Own(filepath.Join(dir, "none")))
+	for mode, want := range map[fs.FileMode]error{
+		0o700: nil, 0o755: nil, 0o770: folder.ErrShared, 0o702: folder.ErrShared, 0o777 | fs.ModeSticky: folder.ErrShared,
+	} {
+		require.NoError(t, os.Chmod(dir, mode))
+		require.ErrorIs(t, folder.Own(dir), want, "%o", mode)
+	}
+	require.NoError(t, os.Chmod(dir, 0o700))
+	if os.Geteuid() == 0 {
+		require.NoError(t, os.Chown(dir, 12345, 12345))
+		require.ErrorIs(t, folder.Own(dir), folder.ErrShared)
+	}
 }

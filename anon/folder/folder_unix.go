@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,12 @@ func syncDir(dir string) error {
 	}
 	defer d.Close()
 	return d.Sync()
+}
+
+// foreign reports whether something belongs to neither us nor root.
+func foreign(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || stat.Uid != 0 && int64(stat.Uid) != int64(os.Geteuid())
 }
 
 func exposed(m fs.FileMode, g Guard) bool { return m.Perm()&fs.FileMode(g) != 0 }

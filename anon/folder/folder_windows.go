@@ -20,6 +20,8 @@ func lockFile(f *os.File) error {
 // syncDir does nothing: Windows cannot sync a folder, and journals renames.
 func syncDir(string) error { return nil }
 
+func foreign(fs.FileInfo) bool { return false }
+
 func exposed(fs.FileMode, Guard) bool { return false }
 
 // letGo removes a file that we held. Windows removes none that is open, and so

@@ -114,6 +114,7 @@ var rules = []rule{
 	{vault.ErrEmpty, exitPassphrase, "What is sealed stays sealed.", "Give a passphrase that has at least one character."},
 	{vault.ErrKind, exitPassphrase, "What is sealed stays sealed.", "Set vault.passphrase_file, or remove it, as the state was made."},
 	{folder.ErrExposed, exitNotPermitted, "It was not used: others on this computer may know it.", "Run chmod 600 on it, and change what it holds if somebody may have read it."},
+	{folder.ErrShared, exitNotPermitted, "Nothing was started: whoever writes there can put a daemon and keys of theirs in the place of yours.", "Make it yours, and run chmod 700 on it. If somebody may have used that, begin with a new state_dir."},
 	{vault.ErrVersion, exitOther, "It was left as it is.", "Update sotto, or use another state_dir."},
 	{store.ErrVersion, exitOther, "It was left as it is.", "Update sotto, or use another state_dir."},
 	{errRemoteRecord, exitOther, "Nothing was started, and nobody can come in over Tor.", "Run sotto remote disable, and enable it again: the onion will have another address."},

@@ -2,20 +2,27 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/adrg/xdg"
 
+	"sotto/anon/folder"
 	"sotto/client/config"
 )
 
-// load puts the configuration together. Only the default file may be missing.
+// load puts the configuration together. Only the default file may be missing. A
+// state folder that others can write to is none: they could answer in the place of
+// our daemon, and give our state a key of theirs.
 func (a *app) load() (config.Config, error) {
 	s, err := a.settings()
 	if err != nil {
 		return config.Config{}, err
+	}
+	if err := folder.Own(s.Config.StateDir); err != nil {
+		return config.Config{}, fmt.Errorf("use the state folder %s: %w", s.Config.StateDir, err)
 	}
 	return s.Config, nil
 }
