@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
@@ -92,7 +93,7 @@ func (c *Caller) Close() { c.client.CloseIdleConnections() }
 
 // Call does one call and reads its outcome into result, as encoding/json does;
 // nil for a result that nobody wants. params becomes the params object; nil for
-// none.
+// none. After an error nothing in result means anything.
 //
 // Errors: ErrNotRunning; *rpc.Error is the daemon's refusal, its text printable;
 // *StatusError; anon.ErrProtocol for an answer that is none; that of ctx.
@@ -112,14 +113,15 @@ func (c *Caller) Call(ctx context.Context, method string, params, result any) er
 		return err
 	}
 	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	var raw bytes.Buffer
+	_, err = raw.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
 		return fmt.Errorf("ask the daemon: %w", dialled(err))
-	case len(raw) > maxAnswer:
+	case raw.Len() > maxAnswer:
 		return fmt.Errorf("%w: an answer of more than %d MiB", errNonsense, maxAnswer>>20)
 	}
-	return readAnswer(raw, id, result)
+	return readAnswer(raw.Bytes(), id, result)
 }
 
 type request struct {
@@ -186,12 +188,17 @@ func dialled(err error) error {
 
 var errNonsense = fmt.Errorf("%w: what listens on the daemon's socket does not answer as a daemon does", anon.ErrProtocol)
 
-// readAnswer reads the answer to the call id into result.
+// readAnswer reads the answer to the call id into result, in one go: that of a
+// thousand torrents is a megabyte.
 func readAnswer(raw []byte, id int, result any) error {
+	wanted := result != nil
+	if !wanted {
+		result = new(json.RawMessage)
+	}
 	var a struct {
 		JSONRPC string          `json:"jsonrpc"`
 		ID      json.RawMessage `json:"id"`
-		Result  json.RawMessage `json:"result"`
+		Result  any             `json:"result"`
 		Error   *struct {
 			Code    int    `json:"code"`
 			Message string `json:"message"`
@@ -200,7 +207,13 @@ func readAnswer(raw []byte, id int, result any) error {
 			} `json:"data"`
 		} `json:"error"`
 	}
-	if err := json.Unmarshal(raw, &a); err != nil || a.JSONRPC != "2.0" {
+	// A pointer that stays nil when there is no result.
+	read := reflect.New(reflect.TypeOf(result))
+	a.Result = read.Interface()
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return fmt.Errorf("%w: %s", errNonsense, metainfo.Printable(err.Error(), maxSentence))
+	}
+	if a.JSONRPC != "2.0" {
 		return errNonsense
 	}
 	if a.Error != nil {
@@ -213,11 +226,12 @@ func readAnswer(raw []byte, id int, result any) error {
 	if string(a.ID) != fmt.Sprint(id) {
 		return fmt.Errorf("%w: an answer to another call", errNonsense)
 	}
-	if result == nil {
+	if !wanted {
 		return nil
 	}
-	if err := json.Unmarshal(a.Result, result); err != nil {
-		return fmt.Errorf("%w: %s", errNonsense, metainfo.Printable(err.Error(), maxSentence))
+	if read.Elem().IsNil() {
+		return fmt.Errorf("%w: an answer without a result", errNonsense)
 	}
+	reflect.ValueOf(result).Elem().Set(read.Elem().Elem())
 	return nil
 }

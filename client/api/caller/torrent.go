@@ -2,7 +2,6 @@ package caller
 
 import (
 	"context"
-	"encoding/json"
 	"reflect"
 	"strings"
 
@@ -17,13 +16,9 @@ const maxText = 64 << 10
 // from JSON makes it fit for one line of a terminal: metainfo.Printable.
 type Text string
 
-// UnmarshalJSON reads a JSON string.
-func (t *Text) UnmarshalJSON(raw []byte) error {
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return err
-	}
-	*t = Text(metainfo.Printable(s, maxText))
+// UnmarshalText takes what stands in a JSON string. It never fails.
+func (t *Text) UnmarshalText(raw []byte) error {
+	*t = Text(metainfo.Printable(string(raw), maxText))
 	return nil
 }
 
