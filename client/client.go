@@ -74,14 +74,10 @@ func (c *Client) log() *slog.Logger {
 	return c.Log
 }
 
-// choose returns the first network that the link has something on and whose
+// choose returns the first of the networks that a link names somebody on whose
 // router is there, and reports those it passes over. The error is that of the
 // last one passed over.
-func (c *Client) choose(ctx context.Context, link *metainfo.Link) (transport.Transport, error) {
-	named := networksOf(link)
-	if len(named) == 0 {
-		return nil, ErrNothingUsable
-	}
+func (c *Client) choose(ctx context.Context, named map[anon.Network]bool) (transport.Transport, error) {
 	err := fmt.Errorf("%w: the link is on %s, which is not among the networks in use",
 		anon.ErrUnavailable, list(named))
 	for _, t := range c.Transports {

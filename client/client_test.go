@@ -195,6 +195,8 @@ func TestGetRefusesALinkWithNothingInside(t *testing.T) {
 	_, err = bob.Get(t.Context(), link, t.TempDir())
 	require.ErrorIs(t, err, client.ErrNothingUsable)
 	require.Empty(t, bob.events, "nothing was opened")
+	_, err = bob.Journal.Load(link.InfoHash)
+	require.ErrorIs(t, err, fs.ErrNotExist, "nothing was kept of it")
 }
 
 func TestGetOfAnotherNetworkIsUnavailable(t *testing.T) {
@@ -221,9 +223,25 @@ func TestOneGetAtATime(t *testing.T) {
 func TestResumeElsewhereIsRefused(t *testing.T) {
 	w := newWorld(t, memory.Options{})
 	bob := w.user()
-	require.NoError(t, bob.Journal.Save(journal.Record{InfoHash: [20]byte{1}, Dir: "/elsewhere"}))
+	require.NoError(t, bob.Journal.Save(journal.Record{InfoHash: [20]byte{1}, Dir: "/elsewhere", Info: []byte("de")}))
 	_, err := bob.Get(t.Context(), &metainfo.Link{InfoHash: [20]byte{1}}, t.TempDir())
 	require.ErrorIs(t, err, client.ErrElsewhere)
+}
+
+// An earlier try that never learnt the metadata has left nothing anywhere, and
+// its folder binds nobody.
+func TestResumeOfNothingIsFree(t *testing.T) {
+	w := newWorld(t, memory.Options{})
+	bob := w.user()
+	require.NoError(t, bob.Journal.Save(journal.Record{InfoHash: [20]byte{1}, Dir: "/elsewhere"}))
+	var key [32]byte
+	link := &metainfo.Link{InfoHash: [20]byte{1}, Peers: []anon.Addr{anon.I2PAddr(key)}}
+	dir := t.TempDir()
+	_, err := bob.Get(t.Context(), link, dir)
+	require.ErrorIs(t, err, anon.ErrUnavailable)
+	record, err := bob.Journal.Load(link.InfoHash)
+	require.NoError(t, err)
+	require.Equal(t, dir, record.Dir)
 }
 
 // The router dies in mid-transfer and comes back: the transfer completes.

@@ -38,7 +38,14 @@ func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Fini
 	if link, err = c.resume(link, dir); err != nil {
 		return Finished{}, err
 	}
-	t, err := c.choose(ctx, link)
+	named := networksOf(link)
+	if len(named) == 0 {
+		return Finished{}, ErrNothingUsable
+	}
+	if err := c.keep(link, dir); err != nil {
+		return Finished{}, err
+	}
+	t, err := c.choose(ctx, named)
 	if err != nil {
 		return Finished{}, err
 	}
@@ -72,20 +79,20 @@ func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Fini
 	return done, nil
 }
 
-// resume joins the link with what an earlier Get of it left, and keeps the
-// result before anything is fetched.
+// resume joins the link with what an earlier Get of it left. One that never knew
+// the metadata has left nothing in its folder.
 func (c *Client) resume(link *metainfo.Link, dir string) (*metainfo.Link, error) {
 	old, err := c.Journal.Load(link.InfoHash)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, err
-	case old.Dir != dir:
+	case old.Dir != dir && len(old.Info) > 0:
 		return nil, fmt.Errorf("%w: %s", ErrElsewhere, old.Dir)
 	default:
 		link = merge(link, old)
 	}
-	return link, c.keep(link, dir)
+	return link, nil
 }
 
 // merge adds to a link what the record of an earlier Get knows. A private
