@@ -117,7 +117,6 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badUsage(err) })
 	root.Flags().Bool("version", false, "print which commit this is, and end")
 	root.SetHelpCommandGroupID(groupMachine)
-	root.SetVersionTemplate("sotto {{.Version}}\n")
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration file (default: sotto/sotto.toml in your configuration folder)")
 	flags.StringVar(&a.stateDir, "state-dir", "", "folder of what must survive a restart (default: as configured)")
