@@ -3,9 +3,12 @@
 # make demo    share and fetch over private Tor and I2P networks, and prove it
 # make bench   ratios measured side by side in one run
 # make man     the manual page and the completions of three shells, in out/
+# make install the program, the page, the completions and the unit, below PREFIX
+# make reproduce   builds twice, elsewhere and from nothing, and compares
 # make torture the tests that kill and damage, for longer
 
 GO ?= go
+PREFIX ?= /usr/local
 export CGO_ENABLED = 0
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.6.1
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.1.4
@@ -19,7 +22,7 @@ UNIT = $(LONG) $$($(GO) list ./... | grep -v /testnet) ./testnet/house
 SEQUENTIAL = anon anon/folder anon/keyring anon/profile anon/redact client/bencode client/config client/engine/choke client/engine/disk client/engine/merkle client/engine/pace client/engine/pick client/health client/journal client/metainfo
 CONCURRENT = $(LONG) $$($(GO) list ./... | grep -v -e /testnet $(SEQUENTIAL:%=-e '^sotto/%$$'))
 
-.PHONY: build man check unit test demo bench torture lint fuzz fuzz-long swarms kills race e2e install-deps install-demo-deps cross
+.PHONY: build man install reproduce check unit test demo bench torture lint fuzz fuzz-long swarms kills race e2e install-deps install-demo-deps cross
 
 build:
 	$(GO) build -trimpath -o sotto ./cmd/sotto
@@ -30,6 +33,19 @@ man: build
 	./sotto completion bash >out/sotto.bash
 	./sotto completion zsh >out/_sotto
 	./sotto completion fish >out/sotto.fish
+
+install: man
+	install -D -m 755 sotto $(DESTDIR)$(PREFIX)/bin/sotto
+	install -D -m 644 out/sotto.1 $(DESTDIR)$(PREFIX)/share/man/man1/sotto.1
+	install -D -m 644 out/sotto.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/sotto
+	install -D -m 644 out/_sotto $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sotto
+	install -D -m 644 out/sotto.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sotto.fish
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/user
+	sed 's|%h/.local/bin/sotto|$(PREFIX)/bin/sotto|' packaging/systemd/sotto.service >$(DESTDIR)$(PREFIX)/lib/systemd/user/sotto.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/user/sotto.service
+
+reproduce:
+	sh testnet/reproduce.sh
 
 check:
 	$(MAKE) --no-print-directory -j 2 -Oline lint unit
