@@ -3,7 +3,6 @@ package library
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"time"
 
 	"sotto/client/engine"
@@ -35,7 +34,7 @@ func (o *owner) build(t *torrent) {
 		r := built{torrent: t, link: link}
 		r.info, r.err = metainfo.ParseInfo(link.Info, link.InfoHash)
 		if r.err == nil {
-			r.resume = vouch(r.info, filepath.Dir(s.Path), begun)
+			r.resume = vouch(r.info, s.Path, begun)
 		}
 		return r
 	})
@@ -50,12 +49,12 @@ const settled = 3 * time.Second
 
 // vouch returns the state of files that were just hashed, since begun; nil when
 // one of them may have changed meanwhile, and then they are read once more.
-func vouch(info *metainfo.Info, dir string, begun time.Time) *store.Resume {
+func vouch(info *metainfo.Info, base string, begun time.Time) *store.Resume {
 	names, err := engine.NamesOf(info, nil)
 	if err != nil {
 		return nil
 	}
-	files, err := names.Look(dir)
+	files, err := names.LookBase(base)
 	if err != nil {
 		return nil
 	}

@@ -65,7 +65,11 @@ type inspection struct {
 }
 
 func (j *inspection) run(ctx context.Context, names engine.Names, gauge *atomic.Int64) (*store.Resume, bool, error) {
-	files, err := names.Look(j.opts.Dir)
+	look, at := names.Look, j.opts.Dir
+	if j.opts.Base != "" {
+		look, at = names.LookBase, j.opts.Base
+	}
+	files, err := look(at)
 	had := j.resume != nil && wire.Bitfield(j.resume.Pieces).Count() > 0
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

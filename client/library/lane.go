@@ -102,6 +102,10 @@ func (o *owner) engineOptions(t *torrent, raw, layers []byte) engine.Options {
 			return chosen.priorities(len(all)), nil
 		},
 	}
+	if t.own.Share != nil {
+		// The folder around it may be closed to us.
+		e.Dir, e.Base = "", t.own.Share.Path
+	}
 	if o.opts.Preallocate {
 		dir := t.dir()
 		e.Room = func(need int64) error { return o.room(dir, need) }

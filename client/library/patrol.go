@@ -23,13 +23,13 @@ func (o *owner) patrol(now time.Time) {
 	}
 	o.rounds++
 	t := list[o.rounds%len(list)]
-	resume, dir := t.resume, t.dir()
+	resume, base := t.resume, t.own.Share.Path
 	names, err := namesOf(t)
 	if err != nil {
 		return
 	}
 	o.work(func() report {
-		files, err := names.Look(dir)
+		files, err := names.LookBase(base)
 		same := err == nil && slices.Equal(stamps(files), resume.Files)
 		return looked{t, resume, same}
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // Names are the names below Dir that a torrent's files may have.
@@ -47,7 +48,29 @@ func (n Names) Look(dir string) ([]fs.FileInfo, error) {
 		return nil, Bare(err)
 	}
 	defer root.Close()
-	d := &Data{root: root, from: root}
+	return n.look(root)
+}
+
+// LookBase is Look for the torrent whose file or folder is base, as
+// Options.Base names it. With nothing of that name every file is nil; it is an
+// error when the folder around it is not there either.
+func (n Names) LookBase(base string) ([]fs.FileInfo, error) {
+	from, err := openBase(base)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(filepath.Dir(base)); err != nil {
+			return nil, Bare(err)
+		}
+		return make([]fs.FileInfo, len(n.Final)), nil
+	case err != nil:
+		return nil, Bare(err)
+	}
+	defer from.Close()
+	return n.look(from)
+}
+
+func (n Names) look(from source) ([]fs.FileInfo, error) {
+	d := &Data{from: from}
 	out := make([]fs.FileInfo, len(n.Final))
 	for i := range n.Final {
 		for _, name := range []string{n.Final[i], n.Part[i]} {
@@ -59,7 +82,7 @@ func (n Names) Look(dir string) ([]fs.FileInfo, error) {
 			case err != nil:
 				return nil, Bare(err)
 			default:
-				if out[i], err = root.Lstat(name); err != nil {
+				if out[i], err = from.Lstat(name); err != nil {
 					return nil, Bare(err)
 				}
 			}
@@ -140,10 +163,10 @@ func (d *Data) stat(f *file) (fs.FileInfo, error) {
 	if d.closed {
 		return nil, fs.ErrClosed
 	}
-	if f.at == absent || d.root == nil {
+	if f.at == absent || d.from == nil {
 		return nil, nil
 	}
-	info, err := d.root.Lstat(f.name())
+	info, err := d.from.Lstat(f.name())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

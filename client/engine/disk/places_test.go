@@ -76,3 +76,38 @@ func TestLookRefusesWhatIsNoFile(t *testing.T) {
 	_, err = names.Look(dir)
 	require.ErrorIs(t, err, ErrInTheWay)
 }
+
+// What is shared is looked at by itself, and the folder around it is opened for
+// nothing.
+func TestLookBase(t *testing.T) {
+	dir := t.TempDir()
+	album := filepath.Join(dir, "album")
+	require.NoError(t, os.Mkdir(album, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(album, "a"), []byte("da"), 0o644))
+	files := []File{{Path: []string{"name", "a"}, Length: 2}, {Path: []string{"name", "b"}, Length: 2, Offset: 2}}
+	names, err := NamesOf(files, 4)
+	require.NoError(t, err)
+	found, err := names.LookBase(album)
+	require.NoError(t, err)
+	require.Equal(t, []bool{true, false}, present(found))
+
+	one, err := NamesOf(files[:1], 4)
+	require.NoError(t, err)
+	d, err := Open(Options{Base: album, Files: files[:1], PieceLength: 4, ReadOnly: true})
+	require.NoError(t, err)
+	_, safe, err := d.Safe()
+	require.NoError(t, err)
+	found, err = one.LookBase(album)
+	require.NoError(t, err)
+	require.Equal(t, found, safe, "what is kept of it is what will be found")
+	require.NoError(t, d.Close())
+
+	found, err = names.LookBase(filepath.Join(dir, "taken away"))
+	require.NoError(t, err)
+	require.Equal(t, []bool{false, false}, present(found))
+	_, err = names.LookBase(filepath.Join(dir, "unplugged", "album"))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NoError(t, os.Symlink(album, filepath.Join(dir, "link")))
+	_, err = names.LookBase(filepath.Join(dir, "link"))
+	require.ErrorIs(t, err, ErrInTheWay)
+}
