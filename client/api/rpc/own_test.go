@@ -151,3 +151,25 @@ func TestShareStaysInItsFolders(t *testing.T) {
 	require.Equal(t, 0., l.ok("session-stats", "")["torrentCount"])
 	require.NotNil(t, l.new("torrent_set_location", `{"ids":[],"location":`+quote(shared)+`,"move":false}`).Error, "nothing is put there")
 }
+
+// What was given for sharing may be shared as such, and nothing beside it.
+func TestShareWhatWasGiven(t *testing.T) {
+	l := newLab(t)
+	dir := t.TempDir()
+	album, file := filepath.Join(dir, "album"), filepath.Join(dir, "file")
+	require.NoError(t, os.Mkdir(album, 0o700))
+	for _, at := range []string{file, filepath.Join(album, "song"), filepath.Join(dir, "secret"), filepath.Join(dir, "album2")} {
+		require.NoError(t, os.WriteFile(at, []byte(at), 0o600))
+	}
+	own := newLab(t, func(c *rpc.Config) {
+		c.Library, c.Own, c.Folders, c.Given = l.lib, l.lib, []string{l.root}, []string{album, file}
+	})
+	require.Equal(t, []any{album, file}, own.new("sotto_status", "").Result["share_dirs"])
+	for _, path := range []string{dir, filepath.Join(dir, "secret"), filepath.Join(dir, "album2"), l.root} {
+		require.NotNil(t, own.new("sotto_share", `{"path":`+quote(path)+`}`).Error, path)
+	}
+	for _, path := range []string{album, file, filepath.Join(album, "song")} {
+		require.Nil(t, own.new("sotto_share", `{"path":`+quote(path)+`}`).Error, path)
+	}
+	require.NotNil(t, own.new("torrent_set_location", `{"ids":[],"location":`+quote(album)+`,"move":false}`).Error, "nothing is put there")
+}

@@ -41,6 +41,9 @@ type Config struct {
 	// ShareDirs are more folders, absolute, in which things may be shared, but
 	// nothing may be put.
 	ShareDirs []string
+	// Given are files and folders, absolute, each of which may be shared, or
+	// something in it, and nothing beside it.
+	Given []string
 	// Own answers sotto's own methods; nil means that there are none.
 	Own Own
 	// Label is what the walls around us are worth, in one word, and Started when
@@ -67,6 +70,7 @@ type Responder struct {
 	log     *slog.Logger
 	folders folders
 	shares  folders
+	given   folders
 	peerKey [32]byte // hides peers' addresses for this run
 	stop    sync.Once
 }
@@ -84,13 +88,17 @@ func New(c Config) (*Responder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("answer calls: %w", err)
 	}
+	given, err := newFolders(c.Given)
+	if err != nil {
+		return nil, fmt.Errorf("answer calls: %w", err)
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Version == "" {
 		c.Version = "unknown"
 	}
-	r := &Responder{config: c, log: c.Log, folders: f, shares: shares}
+	r := &Responder{config: c, log: c.Log, folders: f, shares: shares, given: given}
 	rand.Read(r.peerKey[:]) // never fails: crypto/rand ends the process instead
 	return r, nil
 }

@@ -44,7 +44,7 @@ func (c *call) sottoStatus(a *args) (object, error) {
 	return object{
 		{"version", c.r.config.Version}, {"label", c.r.config.Label}, {"started", c.r.config.Started},
 		{"networks", networks}, {"conditions", conditions},
-		{"folders", []string(c.r.folders)}, {"share_dirs", []string(c.r.shares)},
+		{"folders", []string(c.r.folders)}, {"share_dirs", slices.Concat([]string(c.r.shares), []string(c.r.given))},
 	}, nil
 }
 
@@ -63,13 +63,13 @@ func networkObject(n NetworkStatus) object {
 var errWholeFolder = &Error{CodePath, "a folder of the configuration cannot be shared as such: name something in it"}
 
 // sottoShare takes paths below the folders that downloads and shares may be in, and
-// nowhere else.
+// those that were given, and nowhere else.
 func (c *call) sottoShare(a *args) (object, error) {
 	s := Share{Stable: true}
 	path, _ := a.text("path", maxPath)
 	roots := slices.Concat(c.r.folders, c.r.shares)
-	path, err := roots.check(path)
-	if err == nil && slices.Contains(roots, path) {
+	path, err := slices.Concat(roots, c.r.given).check(path)
+	if err == nil && slices.Contains(roots, path) && !slices.Contains(c.r.given, path) {
 		err = errWholeFolder
 	}
 	if err != nil && a.err == nil {
