@@ -24,6 +24,8 @@ var arrows = []arrow{
 	{"anon", nil, nil, "the vocabulary must be importable from everywhere"},
 	{"anon/vault", []string{"anon", "anon/folder"}, []string{"golang.org/x/crypto"}, "seals, knows nobody"},
 	{"anon/keyring", []string{"anon"}, []string{"golang.org/x/sys"}, "keeps a secret, knows nobody"},
+	{"anon/grant", []string{"anon/folder", "anon/vault"}, nil, "judges paths and remembers them, opens nothing to anybody"},
+	{"anon/admin", []string{"anon", "anon/grant"}, []string{"golang.org/x/sys"}, "carries requests, decides about none"},
 	{"anon/...", []string{"anon", "anon/...", "transport"}, []string{"golang.org/x/sys"}, "policy around the seam, below every client"},
 	{"transport", []string{"anon"}, nil, "the seam knows no network"},
 	{"transport/transporttest", []string{"anon", "transport"}, []string{"golang.org/x/net/nettest", "github.com/stretchr/testify", "go.uber.org/goleak"}, "judges transports from outside"},
