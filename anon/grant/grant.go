@@ -47,8 +47,8 @@ type Rules struct {
 	Homes []string
 	// Apart are folders and files of which nothing is given, nor what they lie in.
 	Apart []string
-	// Programs are where programs lie that somebody runs outside the walls.
-	// Nothing there, nor what they lie in, is given to be changed.
+	// Programs are programs, and folders of them, that somebody runs outside the
+	// walls. Nothing that one is, or lies in, is given to be changed.
 	Programs []string
 }
 
@@ -115,7 +115,7 @@ func (r *Rules) byRules(g Grant) error {
 		return nil
 	}
 	for _, at := range known(r.Programs) {
-		if holds(g.Path, at) || holds(at, g.Path) {
+		if holds(g.Path, at) {
 			return no("is where programs are started from: who can change them is outside the walls")
 		}
 	}

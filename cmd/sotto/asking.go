@@ -60,7 +60,7 @@ func (a *app) daemonCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.addCommand(), a.lsCommand(), a.showCommand(), a.startCommand(), a.stopCommand(), a.rmCommand(),
 		a.verifyCommand(), a.moveCommand(), a.limitCommand(), a.filesCommand(), a.peersCommand(),
-		a.trackersCommand(), a.eventsCommand(), a.openCommand(), a.statusCommand(),
+		a.trackersCommand(), a.eventsCommand(), a.openCommand(), a.statusCommand(), a.foldersCommand(),
 	}
 }
 

@@ -62,9 +62,11 @@ type post struct {
 	opened func(*networks) error
 	// prepare brings job and scope up to date before each engine; nil leaves them.
 	prepare func()
-	// changed reports that an engine should start anew, since what it may touch
-	// of the disk is not what it was; nil never does.
+	// changed reports that an engine should start anew, since what it is given
+	// is not what it was; nil never does.
 	changed func() bool
+	// wake has it asked at once, and not at the next look; nil never does.
+	wake <-chan struct{}
 }
 
 var (
@@ -144,7 +146,7 @@ func (a *app) engines(ctx context.Context, p *post) error {
 			a.tellWalls(cage.Verdict{Label: cage.Checked, Missing: []string{err.Error()}})
 			return p.job.do(ctx, p.hands(), a.out, a.err)
 		case errors.Is(err, errAnew):
-			a.tell("engine_renewed", "the folders have changed; the engine starts again to see them")
+			a.tell("engine_renewed", "what the engine is given has changed; it starts again with that")
 			continue
 		case errors.As(err, &killed) && ctx.Err() != nil:
 			return ctx.Err() // it was asked to end, and had its time
@@ -219,7 +221,7 @@ func (a *app) attend(ctx context.Context, c *cell, p *post) error {
 		n, _ := io.Copy(io.Discard, c.crashes) // ends with the engine
 		crashed <- n > 0
 	}()
-	end := a.watch(ctx, c.child, pauses, p.changed)
+	end := a.watch(ctx, c.child, pauses, p)
 	stop()
 	err := <-served
 	if errors.Is(err, context.Canceled) {
@@ -239,12 +241,18 @@ func (a *app) attend(ctx context.Context, c *cell, p *post) error {
 
 // watch waits for the engine's end. When ctx is done it asks the engine to end,
 // and does not wait for ever.
-func (a *app) watch(ctx context.Context, child *cage.Child, pauses pauses, changed func() bool) error {
+func (a *app) watch(ctx context.Context, child *cage.Child, pauses pauses, p *post) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	asked, patience := ctx.Done(), (<-chan time.Time)(nil)
 	var told cage.Incidents
 	anew, foreign := false, false
+	look := func() {
+		if p.changed != nil && patience == nil && p.changed() {
+			child.Signal(os.Interrupt)
+			anew, patience = true, time.After(goodbye)
+		}
+	}
 	for {
 		select {
 		case <-child.Done():
@@ -270,10 +278,11 @@ func (a *app) watch(ctx context.Context, child *cage.Child, pauses pauses, chang
 				child.Kill() // before it is told, which can take as long as a reader likes
 			}
 			a.tripwire(child, &told)
-			if !foreign && changed != nil && patience == nil && changed() {
-				child.Signal(os.Interrupt)
-				anew, patience = true, time.After(goodbye)
+			if !foreign {
+				look()
 			}
+		case <-p.wake:
+			look()
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/folder"
+	"sotto/anon/grant"
 	"sotto/anon/keyring"
 	"sotto/anon/vault"
 	"sotto/client"
@@ -98,6 +99,9 @@ var rules = []rule{
 		"The daemon goes on: it is not stopped by this.",
 		"sotto ls shows what it does; sotto stop stops a torrent."},
 	{errPartly, exitPartly, "", "The lines above say what is missing; what was done stays."},
+	{errFolderKept, exitNotPermitted, "What the engine sees of your disk is as it was.", "sotto folders shows what was added. sotto move moves torrents, sotto rm forgets them; --force takes a folder away all the same."},
+	{errNotGiven, exitNotPermitted, "What the engine sees of your disk is as it was.", "sotto folders shows what was added."},
+	{grant.ErrDamaged, exitOther, "Nothing was started: what the engine may see is not known.", "Remove the file folders in the state folder, and add the folders again: torrents there wait until then."},
 	{errNotConfirmed, exitOther, "", "Nothing was changed."},
 	{errLongPath, exitUsage, "Nothing was started.", "Choose a shorter state_dir in the configuration."},
 	{client.ErrNothingChosen, exitUsage, "", "sotto inspect shows the numbers of the files in a torrent file."},

@@ -33,9 +33,10 @@ With --files only these are fetched, by the numbers that sotto inspect shows,
 for example 0,2,4-6; a link may say the same. What other files share with them
 is kept in one hidden file beside them until all are there.
 
-When sotto up runs and the folder is one of its own, it does the fetching: this
-command shows how far it is, and may end before it. --here fetches here all the
-same, until Ctrl-C.`,
+When sotto up runs it does the fetching: this command shows how far it is, and
+may end before it. A folder that its engine does not see yet is added, unless it
+is one that holds keys or settings; sotto folders shows what was added. --here
+fetches here all the same, until Ctrl-C.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.get(c.Context(), args[0], dir, files, here)

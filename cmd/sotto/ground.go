@@ -11,6 +11,7 @@ import (
 
 	"github.com/adrg/xdg"
 
+	"sotto/anon/grant"
 	"sotto/client/config"
 )
 
@@ -20,11 +21,13 @@ type lands struct {
 	Download  string   `json:"download"` // for new downloads; it may be missing
 	Folders   []string `json:"folders"`  // where data may lie
 	ShareDirs []string `json:"share_dirs"`
+	Given     []string `json:"given"` // files and folders that may be shared as such
 	Watch     string   `json:"watch"`
 	Missing   []string `json:"missing"`
 }
 
-// ground knows which folders the configuration names, and looks what is there.
+// ground knows which folders the configuration names and commands have added,
+// and looks what is there.
 // An engine sees a disk as it was when it was started: one that is connected
 // later is behind its walls, and it has to be started again.
 type ground struct {
@@ -36,6 +39,9 @@ type ground struct {
 	state, passphrase, settings string
 	programs                    []string
 	run                         string // as of post; "" before it is chosen
+
+	added *grant.List // beside them, by commands; nil for nothing
+	rules grant.Rules // what holds for those
 
 	seen []fs.FileInfo // at the last look, nil for what was not there
 }
@@ -64,7 +70,7 @@ func newGround(cfg config.Config, settings string) (ground, error) {
 		download: cfg.DownloadDir, folders: cfg.Daemon.Folders, shares: cfg.Daemon.ShareDirs,
 		watch: cfg.Daemon.WatchDir,
 		state: cfg.StateDir, passphrase: cfg.Vault.PassphraseFile, settings: settings,
-		programs: programs(cfg),
+		programs: programs(cfg), rules: rulesOf(cfg, settings),
 	}
 	if g.download == "" {
 		// Not the download folder itself: the engine would have all that other
@@ -197,6 +203,9 @@ func (g *ground) reach() (all []string) {
 		}
 		all = append(all, real)
 	}
+	for _, a := range g.grants() {
+		all = append(all, a.Path)
+	}
 	return all
 }
 
@@ -225,7 +234,29 @@ func (g *ground) look() lands {
 			l.Watch = found[0]
 		}
 	}
+	g.addTo(&l)
 	return l
+}
+
+// addTo adds what commands have added, as far as it is there and still fit.
+func (g *ground) addTo(l *lands) {
+	for _, a := range g.grants() {
+		if g.fit(a) != nil {
+			l.Missing = append(l.Missing, a.Path)
+			continue
+		}
+		l.Given = append(l.Given, a.Path)
+		if a.Write && !slices.Contains(l.Folders, a.Path) {
+			l.Folders = append(l.Folders, a.Path)
+		}
+	}
+}
+
+func (g *ground) grants() []grant.Grant {
+	if g.added == nil {
+		return nil
+	}
+	return g.added.All()
 }
 
 // changed reports whether anything is not what it was at the last look.
@@ -239,6 +270,13 @@ func (g *ground) stat() (infos []fs.FileInfo) {
 	for _, path := range g.all() {
 		info, err := os.Stat(path)
 		if err != nil || !info.IsDir() {
+			info = nil
+		}
+		infos = append(infos, info)
+	}
+	for _, a := range g.grants() {
+		info, err := os.Lstat(a.Path)
+		if err != nil {
 			info = nil
 		}
 		infos = append(infos, info)

@@ -3,19 +3,19 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
+	"sotto/anon/admin"
 	"sotto/client/api/caller"
 	"sotto/client/api/rpc"
 	"sotto/client/config"
 	"sotto/client/metainfo"
 )
 
-// get and share hand over to a daemon that runs and has the folder: two of us
-// would fetch the same twice, and what one has begun would end with its
-// terminal. Where the daemon cannot, the user is told why and the command does
+// get and share hand over to a daemon that runs: two of us would fetch the same
+// twice, and what one has begun would end with its terminal. A folder that its
+// engine does not see is added by its broker. Where the daemon cannot, the user is told why and the command does
 // it itself. There is no third way: what the daemon has taken stays with it.
 
 // notTheDaemonError is why something is done here, although a daemon runs.
@@ -70,23 +70,13 @@ func (s *statusRow) can(networks []string) error {
 	return nil
 }
 
-// has reports as an error that a path lies in none of folders.
-func has(path, setting string, folders ...[]caller.Text) error {
-	for _, f := range slices.Concat(folders...) {
-		if within(string(f), path) {
-			return nil
-		}
-	}
-	return &notTheDaemonError{fmt.Sprintf("%s is in none of its folders (%s)", metainfo.Printable(path, maxSentence), setting)}
-}
-
 // getByDaemon has a daemon fetch a link into a folder, "" for its own, and
 // follows it.
 func (a *app) getByDaemon(ctx context.Context, cfg config.Config, from, dir, files string) (settled bool, err error) {
 	return a.handOver(ctx, cfg, func(ctx context.Context, q *asking, status *statusRow) error {
 		err := status.can(a.networks)
-		if dir != "" {
-			err = errors.Join(has(dir, "daemon.folders", status.Folders), err)
+		if err == nil && dir != "" {
+			err = a.extend(ctx, cfg, q, admin.Write, dir, status)
 		}
 		if err != nil {
 			return err
@@ -135,7 +125,11 @@ func (a *app) shareByDaemon(ctx context.Context, cfg config.Config, path, torren
 		if torrent != "" {
 			return &notTheDaemonError{"it writes no torrent files"}
 		}
-		if err := errors.Join(has(path, "daemon.share_dirs", status.ShareDirs, status.Folders), status.can(a.networks)); err != nil {
+		err := status.can(a.networks)
+		if err == nil {
+			err = a.extend(ctx, cfg, q, admin.Read, path, status)
+		}
+		if err != nil {
 			return err
 		}
 		params := map[string]any{"path": path, "format": format}
@@ -146,7 +140,7 @@ func (a *app) shareByDaemon(ctx context.Context, cfg config.Config, path, torren
 			ID   int64       `json:"id"`
 			Hash caller.Text `json:"hash"`
 		}
-		err := q.daemon.Call(ctx, "sotto_share", params, &shared)
+		err = q.daemon.Call(ctx, "sotto_share", params, &shared)
 		if refused := (*rpc.Error)(nil); errors.As(err, &refused) && refused.Code == rpc.CodeMethod {
 			return &notTheDaemonError{"it is of another version, which cannot share"}
 		}

@@ -36,6 +36,7 @@ var documented = map[string]reflect.Type{
 	"place":     reflect.TypeFor[placeJSON](),
 	"status":    reflect.TypeFor[statusJSON](),
 	"network":   reflect.TypeFor[networkJSON](),
+	"folder":    reflect.TypeFor[folderJSON](),
 	"condition": reflect.TypeFor[conditionJSON](),
 	"beginning": reflect.TypeFor[beginningJSON](),
 	"removed":   reflect.TypeFor[removedJSON](),

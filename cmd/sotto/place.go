@@ -19,6 +19,7 @@ import (
 // journal.Folder of it, and sees nothing of the rest.
 const (
 	socketName = "daemon.sock"
+	adminName  = "broker.sock" // as long as socketName
 	lockName   = "daemon.lock"
 	tokenName  = "api-token"
 	libraryDir = "library" // the sealed database

@@ -12,6 +12,9 @@ import (
 // errNoRunBase: the engine has every folder where a router's sockets could lie.
 var errNoRunBase = errors.New("every folder for temporary files lies in a folder that the engine would see")
 
+// runPrefix begins the names of what package tor makes there.
+const runPrefix = "sotto-"
+
 // runBases are the folders, free of links, where the sockets and the settings of
 // a router may lie, the best first: those of the environment, and those that
 // every system has.

@@ -116,7 +116,7 @@ func (j *upJob) label(n anon.Network, of string) string {
 
 func newServer(lib *library.Library, j *upJob, stop func(), log *slog.Logger) (*api.Server, error) {
 	c := api.Config{Log: log, RPC: rpc.Config{
-		Library: lib, Own: lib, Folders: j.Lands.all(), ShareDirs: j.Lands.ShareDirs,
+		Library: lib, Own: lib, Folders: j.Lands.all(), ShareDirs: j.Lands.ShareDirs, Given: j.Lands.Given,
 		Label: string(j.Walls), Started: j.Started, ShowPeers: j.ShowPeers, Version: version(), Stop: stop, Log: log,
 	}}
 	if j.Token != "" {

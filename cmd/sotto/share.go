@@ -27,9 +27,10 @@ Prints a magnet link on standard output. The service is new each time: the link
 stops working when sotto stops. With both networks in one link, whoever has it
 knows that both addresses are yours; use --network to share on one.
 
-When sotto up runs and PATH is in one of its folders, it does the sharing: the
-link holds as long as it keeps the share, over restarts too, and Ctrl-C ends
-this view only. --here shares here all the same.`,
+When sotto up runs it does the sharing: the link holds as long as it keeps the
+share, over restarts too, and Ctrl-C ends this view only. If its engine does not
+see PATH yet, PATH is added to what it may read, unless keys or settings lie
+there; sotto folders shows what was added. --here shares here all the same.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.share(c.Context(), args[0], torrent, format, here)

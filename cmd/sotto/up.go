@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +17,7 @@ import (
 	"sotto/anon/broker"
 	"sotto/anon/cage"
 	"sotto/anon/folder"
+	"sotto/anon/grant"
 	"sotto/anon/vault"
 	"sotto/client/config"
 	"sotto/client/journal"
@@ -35,7 +38,7 @@ the folder is copied without that file.
 
 Downloads go to download_dir of the configuration, else to a folder named sotto
 in your download folder. The engine sees those folders that the configuration
-names, and nothing else of the disk. It ends with exit code 0 when it is asked
+names or commands have added, and nothing else of the disk. It ends with exit code 0 when it is asked
 to, by Ctrl-C, SIGTERM or the terminal's end.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.up(c.Context(), passphrase) },
@@ -93,12 +96,13 @@ func (a *app) up(ctx context.Context, passphrase bool) error {
 		return err
 	}
 	defer leave()
-	d := &daemon{app: a, cfg: cfg, supervisor: findSupervisor(os.Getenv)}
+	d := &daemon{app: a, cfg: cfg, supervisor: findSupervisor(os.Getenv), revision: newRevision()}
 	defer d.close()
 	if err := d.prepare(ctx, socket, passphrase); err != nil {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { d.supervisor.tell("STOPPING=1") })()
+	defer d.answer(ctx)()
 	err = a.employ(ctx, cfg, &d.post)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
@@ -137,6 +141,10 @@ type daemon struct {
 	supervisor *supervisor
 	post       post
 	ground     ground
+	revision   *revision                  // of what the engine is given
+	walls      atomic.Pointer[cage.Label] // around the engine that answered last; nil before
+	added      *grant.List
+	admin      net.Listener // for commands that widen the walls; nil where there are none
 	doors      []broker.Listener
 	remote     *remote // nil when it is not enabled
 	onion      onion
@@ -144,6 +152,9 @@ type daemon struct {
 
 func (d *daemon) close() {
 	d.onion.close()
+	if d.admin != nil {
+		d.admin.Close()
+	}
 	for _, l := range d.doors {
 		l.Close()
 	}
@@ -173,6 +184,7 @@ func (d *daemon) prepare(ctx context.Context, socket string, passphrase bool) er
 	if d.ground, err = newGround(d.cfg, d.app.configFile()); err != nil {
 		return err
 	}
+	d.ground.added = d.added
 	if d.ground.run, err = runBase(d.ground.reach()); err != nil {
 		return err
 	}
@@ -180,7 +192,7 @@ func (d *daemon) prepare(ctx context.Context, socket string, passphrase bool) er
 		d.app.warnOfFolder(dir, j.State, nil) // ground has refused the others
 	}
 	d.post = post{job: &job{Up: j}, run: d.ground.run, box: box, keys: keys, offer: j.Room.limits(), lives: lives{short: 10 * time.Second, most: 20}}
-	d.post.opened, d.post.prepare, d.post.changed = d.openOnion, d.look, d.ground.changed
+	d.post.opened, d.post.prepare, d.post.changed, d.post.wake = d.openOnion, d.look, d.changed, d.revision.wake
 	d.post.offer.Report = d.heard
 	return d.open(j, socket)
 }
@@ -196,6 +208,9 @@ func (d *daemon) unlock(ctx context.Context, passphrase bool) (state, keys *vaul
 	if d.remote, err = readRemote(d.cfg.StateDir, v); err != nil {
 		return nil, nil, err
 	}
+	if d.added, err = openAdded(d.cfg.StateDir, v); err != nil {
+		return nil, nil, err
+	}
 	if state, err = v.Box("state"); err != nil {
 		return nil, nil, err
 	}
@@ -203,8 +218,12 @@ func (d *daemon) unlock(ctx context.Context, passphrase bool) (state, keys *vaul
 	return state, keys, err
 }
 
+// changed reports whether the engine of now knows what is no longer so.
+func (d *daemon) changed() bool { return d.revision.stale() || d.ground.changed() }
+
 // look gives the next engine the folders that are there now.
 func (d *daemon) look() {
+	d.revision.give()
 	j := d.post.job.Up
 	j.Lands = d.ground.look()
 	d.post.scope = j.scope()
@@ -216,7 +235,14 @@ func (j *upJob) scope() scope {
 	if j.Lands.Watch != "" {
 		write = append(write, j.Lands.Watch)
 	}
-	return scope{read: j.Lands.ShareDirs, write: write}
+	read := slices.Clone(j.Lands.ShareDirs)
+	for _, at := range j.Lands.Given {
+		// A mount for reading would lie on top of the folder around it.
+		if !slices.ContainsFunc(write, func(f string) bool { return within(f, at) }) {
+			read = append(read, at)
+		}
+	}
+	return scope{read: read, write: write}
 }
 
 // open opens the ways in. No more sockets of their kinds are made later.
@@ -226,6 +252,11 @@ func (d *daemon) open(j *upJob, socket string) error {
 		return err
 	}
 	d.enter(j, l, entrance{Hosts: []string{"localhost"}, Open: true}, socket)
+	if walls {
+		if d.admin, err = listenUser(filepath.Join(j.State, adminName)); err != nil {
+			return err
+		}
+	}
 	at := d.cfg.Daemon.API
 	if at == "" {
 		return nil
@@ -279,8 +310,11 @@ func (d *daemon) openOnion(ns *networks) error {
 func (d *daemon) heard(word []byte) error {
 	switch string(word) {
 	case wordReady:
+		label := d.post.job.Up.Walls
+		d.walls.Store(&label)
 		d.onion.await(d.app)
-		d.supervisor.tell("READY=1", "STATUS="+string(d.post.job.Up.Walls))
+		d.supervisor.tell("READY=1", "STATUS="+string(label))
+		d.revision.settle()
 	case wordAlive:
 		d.supervisor.tell("WATCHDOG=1")
 	default:

@@ -29,7 +29,7 @@ var openers = map[string]struct {
 	"client/api/caller/caller.go":               {[]string{"net.Dialer", "net/http.Client", "net/http.Transport"}, "asks the daemon over its unix socket, whatever address is asked for"},
 	"anon/admin/ask.go":                         {[]string{"net.Dialer"}, "asks the broker of the daemon over its unix socket"},
 	"client/library/stamp_linux.go":             {[]string{"golang.org/x/sys/unix.Syscall6"}, "sets the time of an open file, for which there is no other call"},
-	"cmd/sotto/place.go":                        {[]string{"net.ListenUnix", "net.Listen"}, "listens for the user's programs: on a unix socket of mode 0600 in the state folder, and on the loopback address that the configuration has named"},
+	"cmd/sotto/place.go":                        {[]string{"net.ListenUnix", "net.Listen"}, "listens for the user's programs: on unix sockets of mode 0600 in the state folder, and on the loopback address that the configuration has named"},
 	"cmd/sotto/footholds.go":                    {[]string{"os/exec.LookPath"}, "finds where tor is, to keep the engine from putting another in its place; runs nothing"},
 	"cmd/sotto/notify.go":                       {[]string{"net.DialUnix"}, "tells systemd how it goes, on the unix socket that systemd has named"},
 	"cmd/sotto/broker.go":                       {[]string{"os/exec.ExitError"}, "asks how the engine has ended; anon/cage starts it"},
