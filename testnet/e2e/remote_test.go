@@ -30,7 +30,7 @@ type way struct {
 
 func remoteOf(t *testing.T, u *user.User, do string) (w way) {
 	t.Helper()
-	out, err := exec.Command(desk.Sotto, "--config", filepath.Join(u.Dir, "sotto.toml"), "--json", "remote", do).Output()
+	out, err := exec.Command(lab.Desk.Sotto, "--config", filepath.Join(u.Dir, "sotto.toml"), "--json", "remote", do).Output()
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(out, &w))
 	return w
@@ -42,14 +42,9 @@ func remoteOf(t *testing.T, u *user.User, do string) (w way) {
 func TestRemoteOverTor(t *testing.T) {
 	u := newUser(t, "tor")
 	w := remoteOf(t, u, "enable")
-	d, err := u.Up(context.WithoutCancel(t.Context()))
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		d.End()
-		require.NoError(t, d.Walls())
-	})
+	d := up(t, u)
 	require.Equal(t, w, remoteOf(t, u, "show"))
-	_, err = d.Await(within(t), user.Is("remote_open"))
+	_, err := d.Await(within(t), user.Is("remote_open"))
 	require.NoError(t, err)
 
 	owner, stranger := torClient(t, w.AuthLine), torClient(t)

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,19 +10,6 @@ import (
 
 	"sotto/testnet/user"
 )
-
-// up runs a daemon until the test ends, and sees that nothing in it tried what
-// it has no reason to.
-func up(t testing.TB, u *user.User) *user.Daemon {
-	t.Helper()
-	d, err := u.Up(context.WithoutCancel(t.Context()))
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		d.End()
-		require.NoError(t, d.Walls())
-	})
-	return d
-}
 
 func hashOf(t testing.TB, magnet string) string {
 	t.Helper()

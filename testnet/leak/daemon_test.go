@@ -1,7 +1,6 @@
 package leak
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"os"
@@ -33,12 +32,7 @@ func TestDaemonSendsNothing(t *testing.T) {
 	watch := filepath.Join(bob.Dir, "watch")
 	require.NoError(t, os.Mkdir(watch, 0o700))
 	require.NoError(t, bob.Configure("daemon", `watch_dir = "`+watch+`"`, "keep_free_mib = 1"))
-	d, err := bob.Up(context.WithoutCancel(t.Context()))
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		d.End()
-		require.NoError(t, d.Walls())
-	})
+	d := lab.Up(t, bob)
 
 	mixed := addTorrent(t, d, hostileTorrent(t, real.Info, real.Trackers[0].URL))
 	nobodys := addTorrent(t, d, hostileTorrent(t, someInfo(t)))

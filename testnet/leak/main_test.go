@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"sotto/testnet"
 	"sotto/testnet/netns"
+	"sotto/testnet/rig"
 	"sotto/testnet/sink"
 	"sotto/testnet/user"
 )
@@ -22,9 +22,10 @@ import (
 const patience = 4 * time.Minute
 
 var (
-	lab  *testnet.Lab
-	desk *user.Desk
+	lab  = &rig.Rig{Patience: patience}
 	wall *sink.Sink // every way out of the namespace
+
+	within, start, finish = lab.Within, lab.Start, lab.Finish
 )
 
 // TestMain runs a role, when this is a process that a test started to watch,
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(netns.Wrap(runner{m}))
+	goleak.VerifyTestMain(lab.Around(walled{m}))
 }
 
 // roles are what a copy of the test program does when a test starts one, by
@@ -54,47 +55,17 @@ func role(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// runner puts lab and wall around the tests.
-type runner struct{ m *testing.M }
+// walled puts the wall around the tests.
+type walled struct{ m netns.Runner }
 
-func (r runner) Run() int {
-	code, err := r.run()
-	if err != nil {
+func (w walled) Run() int {
+	var err error
+	if wall, err = sink.Start(lab.Dir()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return code
-}
-
-func (r runner) run() (code int, err error) {
-	if lab, err = testnet.New(testnet.Config{Log: os.Stderr}); err != nil {
-		return 0, err
-	}
-	defer func() {
-		if code != 0 {
-			lab.Keep()
-			fmt.Fprintf(os.Stderr, "logs are kept in %s\n", lab.Dir())
-		}
-		lab.Close()
-	}()
-	program := filepath.Join(lab.Dir(), "sotto")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "sotto/cmd/sotto")
-	build.Env = append(os.Environ(), "GOPROXY=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build sotto: %w\n%s", err, out)
-	}
-	desk = &user.Desk{Lab: lab, Sotto: program}
-	if wall, err = sink.Start(lab.Dir()); err != nil {
-		return 0, err
-	}
 	defer func() { wall.Close() }() // a test may have put up another
-	return r.m.Run(), nil
-}
-
-func within(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
+	return w.m.Run()
 }
 
 // requireSilence fails when anything was sent into the wall, a DNS question
@@ -120,21 +91,7 @@ func silent(t *testing.T) {
 
 func newUser(t *testing.T) *user.User {
 	t.Helper()
-	u, err := desk.New(within(t), "tor")
-	require.NoError(t, err)
-	return u
-}
-
-// start runs sotto until the test ends.
-func start(t *testing.T, u *user.User, args ...string) *user.Process {
-	t.Helper()
-	p, err := u.Start(context.WithoutCancel(t.Context()), args...)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		p.End()
-		require.NoError(t, p.Walls())
-	})
-	return p
+	return lab.User(t, "tor")
 }
 
 // shared is something that a running sotto shares.
@@ -144,28 +101,11 @@ type shared struct {
 	sums                    map[string]string
 }
 
-// share shares a folder of that name with so many bytes until the test ends.
+// share shares a folder of that name until the test ends.
 func share(t *testing.T, u *user.User, name string, files ...user.File) shared {
 	t.Helper()
-	s := shared{folder: filepath.Join(t.TempDir(), name), torrent: filepath.Join(u.Dir, "shared.torrent")}
-	require.NoError(t, user.Sample(s.folder, 3, files))
-	var err error
-	s.sums, err = user.Sums(s.folder)
-	require.NoError(t, err)
-	s.Process = start(t, u, "share", "--torrent", s.torrent, s.folder)
-	e, err := s.Await(within(t), user.Is("sharing"))
-	require.NoError(t, err)
-	s.magnet = e.Magnet
+	s := shared{torrent: filepath.Join(u.Dir, "shared.torrent")}
+	s.folder, s.sums = rig.Sample(t, name, 3, files...)
+	s.Process, s.magnet = lab.Share(t, u, s.folder, "--torrent", s.torrent)
 	return s
-}
-
-// finish waits for a get and checks what it left.
-func finish(t *testing.T, p *user.Process, want map[string]string) {
-	t.Helper()
-	done, err := p.Await(within(t), user.Is("finished"))
-	require.NoError(t, err)
-	require.Zero(t, p.Wait(), p.Said())
-	got, err := user.Sums(done.Path)
-	require.NoError(t, err)
-	require.Equal(t, want, got)
 }

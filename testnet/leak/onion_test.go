@@ -73,7 +73,7 @@ func TestGetOnTorUsesOnlyUnixSockets(t *testing.T) {
 	silent(t)
 	alice := share(t, newUser(t), "album", album...)
 	trace := filepath.Join(t.TempDir(), "trace")
-	watched := &user.Desk{Lab: lab, Sotto: wrapper(t, append(tracer(trace), desk.Sotto))}
+	watched := &user.Desk{Lab: lab.Lab, Sotto: wrapper(t, append(tracer(trace), lab.Desk.Sotto))}
 	bob, err := watched.New(within(t), "tor")
 	require.NoError(t, err)
 	get := start(t, bob, "get", "-o", filepath.Join(bob.Dir, "downloads"), alice.magnet)

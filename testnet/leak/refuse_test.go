@@ -45,7 +45,7 @@ func TestInspectListsEverythingHostile(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			silent(t)
 			trap := setTrap(t)
-			out, err := exec.Command(desk.Sotto, "--json", "inspect", tc.link).Output()
+			out, err := exec.Command(lab.Desk.Sotto, "--json", "inspect", tc.link).Output()
 			require.NoError(t, err)
 			var shown struct {
 				Trackers, Peers []string
