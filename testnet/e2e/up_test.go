@@ -25,7 +25,8 @@ func until(t testing.TB, d *user.Daemon, hash string, ok func(user.Item) bool) u
 	return it
 }
 
-func complete(it user.Item) bool { return it.Done == 1 }
+// complete: every byte is verified, and every file has its name.
+func complete(it user.Item) bool { return it.Done == 1 && it.Status == seeding }
 
 // A daemon fetches what it is given, whatever is killed meanwhile: its engine,
 // which starts again; and all of it, which is started again. No verified byte
@@ -66,8 +67,8 @@ func TestUp(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// downloading is the Transmission RPC's number.
-const downloading = 4
+// The numbers of the Transmission RPC.
+const downloading, seeding = 4, 6
 
 // Files that a remote moves to another folder of the daemon's, which is another
 // disk to an engine behind its walls, arrive whole.
@@ -83,7 +84,7 @@ func TestUpMovesFiles(t *testing.T) {
 	require.NoError(t, err)
 	until(t, d, hash, complete)
 	require.NoError(t, d.Call(within(t), "torrent_set_location", map[string]any{"ids": []int64{id}, "location": other, "move": true}, nil))
-	it := until(t, d, hash, func(it user.Item) bool { return it.Dir == other && it.Status == 6 })
+	it := until(t, d, hash, func(it user.Item) bool { return it.Dir == other && it.Status == seeding })
 	got, err := user.Sums(filepath.Join(other, it.Name))
 	require.NoError(t, err)
 	require.Equal(t, want, got)
