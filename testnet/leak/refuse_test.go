@@ -24,7 +24,7 @@ func TestHostileLinkSendsNothing(t *testing.T) {
 			}
 			require.Contains(t, get.Said(), "names no tracker, peer or web seed on Tor or I2P")
 			require.Contains(t, get.Said(), "Nothing was sent")
-			require.Contains(t, get.Said(), "Ask for a link")
+			require.Contains(t, get.Said(), "ask for one with an onion or I2P tracker")
 			require.Zero(t, trap.sprung())
 		})
 	}
