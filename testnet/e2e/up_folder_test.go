@@ -47,7 +47,7 @@ func TestGetElsewhere(t *testing.T) {
 	finish(t, get, wantSecond)
 	require.Equal(t, 1, renewals(d))
 
-	done := until(t, d, hash, complete)
+	done := until(t, d, hash, user.Item.Complete)
 	got, err := user.Sums(filepath.Join(d.Downloads, done.Name))
 	require.NoError(t, err)
 	require.Equal(t, wantFirst, got)

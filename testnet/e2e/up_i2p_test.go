@@ -35,7 +35,7 @@ func TestUpOverI2P(t *testing.T) {
 		link string
 		want map[string]string
 	}{{a, theirs, want}, {b, link, sums}} {
-		done := until(t, fetched.by, hashOf(t, fetched.link), complete)
+		done := until(t, fetched.by, hashOf(t, fetched.link), user.Item.Complete)
 		got, err := user.Sums(filepath.Join(fetched.by.Downloads, done.Name))
 		require.NoError(t, err)
 		require.Equal(t, fetched.want, got)

@@ -25,9 +25,6 @@ func until(t testing.TB, d *user.Daemon, hash string, ok func(user.Item) bool) u
 	return it
 }
 
-// complete: every byte is verified, and every file has its name.
-func complete(it user.Item) bool { return it.Done == 1 && it.Status == seeding }
-
 // A daemon fetches what it is given, whatever is killed meanwhile: its engine,
 // which starts again; and all of it, which is started again. No verified byte
 // is lost, and what is there in the end is what was shared.
@@ -52,9 +49,9 @@ func TestUp(t *testing.T) {
 	requireEnds(t, d.PID(), engine)
 
 	d = up(t, bob)
-	again = until(t, d, hash, func(it user.Item) bool { return it.Status == downloading || complete(it) })
+	again = until(t, d, hash, func(it user.Item) bool { return it.Status == downloading || it.Complete() })
 	require.GreaterOrEqual(t, again.Have, kept.Have, "a verified byte was lost")
-	done := until(t, d, hash, complete)
+	done := until(t, d, hash, user.Item.Complete)
 	got, err := user.Sums(filepath.Join(d.Downloads, done.Name))
 	require.NoError(t, err)
 	require.Equal(t, want, got)
@@ -67,8 +64,8 @@ func TestUp(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// The numbers of the Transmission RPC.
-const downloading, seeding = 4, 6
+// downloading is the Transmission RPC's number.
+const downloading = 4
 
 // Files that a remote moves to another folder of the daemon's, which is another
 // disk to an engine behind its walls, arrive whole.
@@ -82,9 +79,9 @@ func TestUpMovesFiles(t *testing.T) {
 	d := up(t, bob)
 	id, err := d.Add(within(t), magnet)
 	require.NoError(t, err)
-	until(t, d, hash, complete)
+	until(t, d, hash, user.Item.Complete)
 	require.NoError(t, d.Call(within(t), "torrent_set_location", map[string]any{"ids": []int64{id}, "location": other, "move": true}, nil))
-	it := until(t, d, hash, func(it user.Item) bool { return it.Dir == other && it.Status == seeding })
+	it := until(t, d, hash, func(it user.Item) bool { return it.Dir == other && it.Complete() })
 	got, err := user.Sums(filepath.Join(other, it.Name))
 	require.NoError(t, err)
 	require.Equal(t, want, got)

@@ -52,7 +52,7 @@ func TestDaemonsDisk(t *testing.T) {
 	require.NoError(t, remount(0))
 	has(t, d, false, "folder-read-only")
 	slow(0)
-	it := until(t, d, hash, complete)
+	it := until(t, d, hash, user.Item.Complete)
 	got, err := user.Sums(filepath.Join(dir, it.Name))
 	require.NoError(t, err)
 	require.Equal(t, want, got)

@@ -53,7 +53,7 @@ func TestDaemonKilledAtAnyInstant(t *testing.T) {
 	}
 	v.lookAt(t)
 	require.NoError(t, v.d.Call(t.Context(), "torrent_start_now", map[string]any{"ids": v.id}, nil))
-	done := until(t, v.d, v.hash, complete)
+	done := until(t, v.d, v.hash, user.Item.Complete)
 	got, err := user.Sums(filepath.Join(done.Dir, done.Name))
 	require.NoError(t, err)
 	require.Equal(t, v.want, got)

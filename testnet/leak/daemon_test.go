@@ -43,7 +43,7 @@ func TestDaemonSendsNothing(t *testing.T) {
 	require.NoError(t, user.Sample(watch, 1, []user.File{{Path: "rubbish.torrent", Bytes: 5000}}))
 	pesterForLeaks(t, d, mixed, nobodys)
 
-	_, err = d.Until(within(t), hex.EncodeToString(real.InfoHash[:]), func(it user.Item) bool { return it.Done == 1 })
+	_, err = d.Until(within(t), hex.EncodeToString(real.InfoHash[:]), user.Item.Complete)
 	require.NoError(t, err)
 	got, err := user.Sums(filepath.Join(d.Downloads, "album"))
 	require.NoError(t, err)

@@ -67,6 +67,13 @@ type Item struct {
 	Magnet  string  `json:"magnet_link"`
 }
 
+// Complete: every byte is verified, and every file has its name, which it gets a
+// moment later.
+func (it Item) Complete() bool { return it.Done == 1 && it.Status == seeding }
+
+// seeding is the Transmission RPC's number.
+const seeding = 6
+
 // Add adds a magnet link and returns its torrent's id.
 func (d *Daemon) Add(ctx context.Context, magnet string) (int64, error) {
 	var added struct {
