@@ -92,7 +92,7 @@ fuzz-long:
 # namespaces. Most tests wait more than they work, so more of them run than
 # there are cores.
 e2e:
-	$(GOTEST) -count=1 -timeout 40m -parallel 6 ./testnet/...
+	$(GOTEST) -count=1 -timeout 40m -parallel 6 ./testnet/e2e ./testnet/...
 
 demo: install-demo-deps build
 	./sotto demo
