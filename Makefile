@@ -50,10 +50,10 @@ reproduce:
 check:
 	$(MAKE) --no-print-directory -j 2 -Oline lint unit
 
-# Without the race detector. Many tests wait more than they work, so more
-# packages run than there are cores.
+# Without the race detector, nor what only a debugger reads. Many tests wait
+# more than they work, so more packages run than there are cores.
 unit:
-	$(GOTEST) -p 4 $(UNIT)
+	$(GOTEST) -ldflags=-w -p 4 $(UNIT)
 
 # The order is from cheap to dear.
 test: install-deps lint cross race swarms kills fuzz e2e
