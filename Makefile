@@ -105,6 +105,7 @@ torture:
 	$(GO) test -count=1 -timeout 4h -run 'TestSwarm$$' ./client/engine -swarm-seeds 1000
 	$(GO) test -count=1 -timeout 60m -v -run 'TestKilledAtAnyInstant|TestFlippedBits' ./client/store -store.kills 1000 -store.flips 5000
 	$(GO) test -count=1 -timeout 60m -v -run TestLibraryKilledAtAnyInstant ./client/library -library.kills 1000
+	$(GO) test -count=1 -timeout 60m -run TestAnythingInAnyOrder ./client/library -rapid.checks 2000 -rapid.steps 60
 	$(GO) test -count=1 -timeout 90m -v -run TestEngineKilledAtAnyInstant ./testnet/e2e -e2e.kills 1000
 	$(GO) test -count=1 -timeout 90m -v -run TestDaemonKilledAtAnyInstant ./testnet/e2e -e2e.upkills 200
 

@@ -6,6 +6,7 @@ import (
 
 	"sotto/client/api/rpc"
 	"sotto/client/engine"
+	"sotto/client/store"
 )
 
 // Change sets all that c sets, for every one of ids or, with an error, for none.
@@ -20,11 +21,17 @@ func (l *Library) Change(ctx context.Context, ids []int64, c rpc.Change) error {
 				return err
 			}
 		}
-		if err := o.commit(ts, func(t *torrent) { t.apply(c) }); err != nil {
+		old := make(map[*torrent]store.Torrent)
+		err := o.commit(ts, func(t *torrent) {
+			old[t] = t.rec
+			t.rec.Files = slices.Clone(t.rec.Files)
+			t.apply(c)
+		})
+		if err != nil {
 			return err
 		}
 		for _, t := range ts {
-			o.applied(t, c)
+			o.applied(t, c, &torrent{rec: old[t], info: t.info})
 		}
 		if c.QueuePosition != nil {
 			order := o.queue()
@@ -119,8 +126,8 @@ func replaced(old, more rpc.FileSet, others ...rpc.FileSet) rpc.FileSet {
 	return rpc.FileSet{All: old.All || more.All, Index: append(keep, more.Index...)}
 }
 
-// applied makes a change hold for what runs.
-func (o *owner) applied(t *torrent, c rpc.Change) {
+// applied makes a change hold for what runs, given what was chosen before.
+func (o *owner) applied(t *torrent, c rpc.Change, old *torrent) {
 	o.relimit(t)
 	if c.Trackers != nil {
 		if err := t.relink(); err == nil {
@@ -129,23 +136,31 @@ func (o *owner) applied(t *torrent, c rpc.Change) {
 	}
 	before := t.done
 	t.recount()
+	if t.info != nil && !slices.Equal(t.priorities(len(t.info.Files)), old.priorities(len(t.info.Files))) {
+		t.known = false // a file that was skipped may have to be made of what is there
+		o.rechoose(t)
+	}
 	for _, l := range t.lanes {
-		if l.swarm == nil {
-			continue
-		}
-		if c.Sequential != nil {
+		if l.swarm != nil && c.Sequential != nil {
 			l.swarm.SetSequential(t.rec.Sequential)
-		}
-		if t.info != nil && !l.readOnly {
-			o.prioritize(t, l)
 		}
 	}
 	if before && !t.done {
 		o.halt(t) // it only served, and has to fetch again
 	}
-	if t.done && t.rec.Done.IsZero() {
-		t.rec.Done = o.wall()
-		o.unsaved(o.put(t))
+	o.finished(t)
+}
+
+// rechoose makes another choice of files hold for what runs. A lane that only
+// serves makes no files, and one that is being opened does not hear of it: they
+// come back.
+func (o *owner) rechoose(t *torrent) {
+	for _, l := range t.lanes {
+		if l.swarm == nil || l.readOnly {
+			o.leave(l)
+			continue
+		}
+		o.prioritize(t, l)
 	}
 }
 

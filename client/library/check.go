@@ -44,7 +44,7 @@ func (o *owner) check(t *torrent) {
 	gauge := &t.gauge
 	gauge.Store(0)
 	o.work(func() report {
-		r := checked{torrent: t, all: j.all}
+		r := checked{torrent: t, dir: j.opts.Dir, all: j.all}
 		names, err := engine.NamesOf(info, paths)
 		if err == nil {
 			r.resume, r.changed, err = j.run(ctx, names, gauge)
@@ -147,6 +147,7 @@ func stamps(files []fs.FileInfo) []store.Stamp {
 // checked: files were hashed.
 type checked struct {
 	*torrent
+	dir     string // where they were
 	resume  *store.Resume
 	changed bool // somebody else has damaged them
 	all     bool // everything was read
@@ -159,6 +160,9 @@ func (r checked) take(o *owner) {
 	o.changed()
 	if errors.Is(r.err, context.Canceled) {
 		return
+	}
+	if r.dir != t.dir() {
+		return // the user has named another place meanwhile
 	}
 	t.verify = t.verify && !r.all // asked for meanwhile
 	if t.own.Verify && !t.verify || t.own.Unseen && r.err == nil {
@@ -185,10 +189,5 @@ func (r checked) take(o *owner) {
 		return
 	}
 	o.opts.Board.Set(now, health.FilesChanged, t.subject(), r.changed)
-	if t.done && t.rec.Done.IsZero() {
-		t.rec.Done = o.wall()
-		if err := o.put(t); err != nil {
-			o.unsaved(err)
-		}
-	}
+	o.finished(t)
 }

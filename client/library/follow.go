@@ -52,6 +52,7 @@ func (r learned) take(o *owner) {
 	}
 	o.kept(t)
 	t.rec.Files = choose(t.rec.Files, t.own.Choice, t.link.Files, info.Files)
+	late := t.own.Choice != nil // it may be another than when the lane was opened
 	t.own.Choice = nil
 	if info.V2 {
 		t.rec.V2 = info.V2Hash
@@ -60,6 +61,8 @@ func (r learned) take(o *owner) {
 	if !o.claim(t, false) {
 		o.halt(t)
 		o.fail(t, errInTheWay)
+	} else if late {
+		o.rechoose(t)
 	}
 	o.settings.Added += len(t.visible())
 	if err := errors.Join(o.put(t), o.saveSettings(o.settings)); err != nil {
@@ -76,18 +79,26 @@ func (r completed) take(o *owner) {
 		return
 	}
 	o.measure(t, time.Now())
-	t.done = true
-	if t.rec.Done.IsZero() {
-		t.rec.Done = o.wall()
-		if err := o.put(t); err != nil {
-			o.unsaved(err)
-		}
+	if t.count(r.swarm.Pieces()); !t.done {
+		return // more was chosen since
 	}
+	o.finished(t)
 	o.save(time.Now())
 	if t.rec.Unfinished != "" {
 		o.halt(t) // and then the files go where they belong
 	}
 	o.changed()
+}
+
+// finished notes when a torrent was done first.
+func (o *owner) finished(t *torrent) {
+	if !t.done || !t.rec.Done.IsZero() {
+		return
+	}
+	t.rec.Done = o.wall()
+	if err := o.put(t); err != nil {
+		o.unsaved(err)
+	}
 }
 
 // ended: a torrent stopped by itself, or because it was closed.

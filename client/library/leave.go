@@ -68,6 +68,7 @@ func (r closed) take(o *owner) {
 	if r.resume != nil && !t.own.Unseen { // else it is of the place before
 		t.resume = r.resume
 		t.count(t.resume.Pieces)
+		o.finished(t)
 	}
 	o.unsaved(r.err)
 	o.changed()

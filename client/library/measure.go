@@ -95,6 +95,7 @@ func (o *owner) recount(l *lane, verified int64, now time.Time) {
 	less := verified < l.counted
 	l.counted = verified
 	l.t.count(l.swarm.Pieces())
+	o.finished(l.t)
 	if less || l.t.done {
 		o.opts.Board.Set(now, health.FilesChanged, l.t.subject(), less)
 	}

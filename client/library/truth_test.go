@@ -144,3 +144,21 @@ func testVerifyOutlivesTheProcess(t *testing.T) {
 	l = b.start()
 	require.Equal(t, rpc.Stopped, l.all()[0].State, "once is enough")
 }
+
+// Files that are being hashed when the user names another folder say nothing of
+// what is there.
+func TestHashedAtThePlaceBefore(t *testing.T) { synctest.Test(t, testHashedAtThePlaceBefore) }
+
+func testHashedAtThePlaceBefore(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	s := b.serve("album", 12<<20)
+	l := b.start()
+	id := l.add(s.link)
+	l.until(id, "done", seeding)
+	require.NoError(t, l.Act(t.Context(), rpc.Stop, []int64{id}))
+	l.until(id, "stopped", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && t.PeersConnected == 0 })
+	require.NoError(t, l.Act(t.Context(), rpc.Verify, []int64{id}))
+	require.NoError(t, l.Move(t.Context(), []int64{id}, t.TempDir(), false))
+	got := l.until(id, "looked at", func(t rpc.Torrent) bool { return t.State == rpc.Stopped })
+	require.Zero(t, got.Valid)
+}
