@@ -14,10 +14,10 @@ import (
 	"sotto/client/api/caller"
 )
 
-// scripts are for the shells where cobra's evaluate what stands on the command
-// line: a link in quotes ran programs when somebody pressed Tab.
+// scripts stand in for cobra's, which evaluate what stands on the command line: in
+// fish a link in quotes ran programs when somebody pressed Tab.
 //
-//go:embed shell/completion.zsh shell/completion.fish
+//go:embed shell
 var scripts embed.FS
 
 func (a *app) completionCommand() *cobra.Command {
@@ -31,10 +31,7 @@ zsh:  sotto completion zsh > "${fpath[1]}/_sotto"
 fish: sotto completion fish > ~/.config/fish/completions/sotto.fish`,
 		ValidArgs: []string{"bash", "zsh", "fish"},
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		RunE: func(c *cobra.Command, args []string) error {
-			if args[0] == "bash" {
-				return c.Root().GenBashCompletionV2(a.out, true)
-			}
+		RunE: func(_ *cobra.Command, args []string) error {
 			text, err := scripts.ReadFile("shell/completion." + args[0])
 			if err == nil {
 				_, err = a.out.Write(text)
@@ -72,6 +69,18 @@ func (a *app) completeTorrents(most int) cobra.CompletionFunc {
 			}
 		}
 		return out[:min(len(out), maxCompleted)], cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeOneOf offers those of a list that begin like what was begun.
+func completeOneOf(values []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, begun string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
+		for _, v := range values {
+			if strings.HasPrefix(v, begun) {
+				out = append(out, v)
+			}
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -118,7 +127,7 @@ func (a *app) complete(root *cobra.Command) {
 		for name, values := range flags {
 			if c.Flags().Lookup(name) != nil {
 				// The error is for a flag that is not there, or done twice.
-				c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+				c.RegisterFlagCompletionFunc(name, completeOneOf(values))
 			}
 		}
 	}

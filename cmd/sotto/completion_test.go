@@ -33,6 +33,7 @@ func TestTorrentsAreCompleted(t *testing.T) {
 	require.Equal(t, []string{"song.ogg\t1", "Sonnet\t2"}, b.complete("show", "so"))
 	require.Empty(t, b.complete("show", "1", ""), "one is enough")
 	require.Equal(t, []string{"i2p", "tor"}, b.complete("add", "--network", ""))
+	require.Equal(t, []string{"tor"}, b.complete("add", "--network", "t"))
 	require.Contains(t, b.complete("ls", "--state", ""), "fetching")
 	require.Contains(t, b.complete("ls", "--sort", ""), "queue")
 	require.Equal(t, []string{"bash", "zsh", "fish"}, b.complete("completion", ""))

@@ -11,12 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// asked prints what fish would offer for each of its arguments.
+const asked = `complete -c careless -a '(eval echo (commandline -opc))'
+for line in $argv
+	complete -C "$line"
+	echo "--end"
+end`
+
 // fish returns what fish would offer for each command line.
 func (r *room) fish(t *testing.T, lines ...string) [][]string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "fish", append([]string{"-c", `for line in $argv; complete -C "$line"; echo "--end"; end`}, lines...)...)
+	cmd := exec.CommandContext(ctx, "fish", append([]string{"-c", asked}, lines...)...)
 	cmd.Dir, cmd.Env = r.dir, r.env
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -64,6 +71,8 @@ func TestFish(t *testing.T) {
 func TestFishRunsNothing(t *testing.T) {
 	r := newRoom(t)
 	r.script(t, "fish", filepath.Join(filepath.Dir(r.dir), "config", "fish", "completions", "sotto.fish"))
+	r.fish(t, "careless 'a$(touch owned)' ") // fish takes the quotes off
+	r.caught(t)
 	r.fish(t, lines()...)
 	r.untouched(t, "words")
 }

@@ -134,6 +134,15 @@ func (r *room) untouched(t *testing.T, after string) {
 	require.Len(t, entries, 1, "after %s: %v", after, entries)
 }
 
+// careless is a line whose completion evaluates it: what that runs must be seen.
+const careless = "careless $(touch owned) "
+
+// caught says that something has been run, and undoes it.
+func (r *room) caught(t *testing.T) {
+	t.Helper()
+	require.NoError(t, os.Remove(filepath.Join(r.dir, "owned")))
+}
+
 // typed are words of a stranger's that somebody has typed, quoted as it should
 // be and as it should not.
 var typed = []string{
