@@ -94,6 +94,7 @@ type Report struct {
 // Facts are what the parent read from the kernel about the child.
 type Facts struct {
 	OwnNetwork bool `json:"own_network"` // another network namespace, with no interface that is up
+	OwnUsers   bool `json:"own_users"`   // another user namespace: its root is nobody outside
 	Filtered   bool `json:"filtered"`    // every thread has a seccomp filter and no_new_privs
 	Powerless  bool `json:"powerless"`   // no thread has a capability
 	Hidden     bool `json:"hidden"`      // the parent is not dumpable
@@ -140,6 +141,9 @@ func (f Facts) missing() (grave, slight []string) {
 	}
 	if !f.OwnNetwork {
 		slight = append(slight, "no network namespace of its own")
+	}
+	if !f.OwnUsers {
+		slight = append(slight, "no user namespace of its own")
 	}
 	return grave, slight
 }

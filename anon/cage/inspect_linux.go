@@ -14,7 +14,7 @@ import (
 // inspect asks the kernel what the child is, after Lock. What cannot be read
 // counts as absent.
 func inspect(pid int) Facts {
-	f := Facts{OwnNetwork: ownNetwork(pid) && quietNetwork(pid)}
+	f := Facts{OwnNetwork: ownNetwork(pid) && quietNetwork(pid), OwnUsers: own(pid, "user")}
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	f.Hidden = err == nil && dumpable != 1
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*/status", pid))
@@ -43,9 +43,12 @@ func status(text string) map[string]string {
 }
 
 // ownNetwork reports whether the process is in another network namespace.
-func ownNetwork(pid int) bool {
-	theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
-	ours, err2 := os.Readlink("/proc/self/ns/net")
+func ownNetwork(pid int) bool { return own(pid, "net") }
+
+// own reports whether the process is in another namespace of this kind than we.
+func own(pid int, kind string) bool {
+	theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind))
+	ours, err2 := os.Readlink("/proc/self/ns/" + kind)
 	return err == nil && err2 == nil && theirs != ours
 }
 

@@ -12,7 +12,7 @@ func spotless() (Report, Facts) {
 	for _, a := range catalogue() {
 		r.Results = append(r.Results, Result{Name: a.name, Why: "operation not permitted"})
 	}
-	return r, Facts{OwnNetwork: true, Filtered: true, Powerless: true, Hidden: true, Landlock: 7}
+	return r, Facts{OwnNetwork: true, OwnUsers: true, Filtered: true, Powerless: true, Hidden: true, Landlock: 7}
 }
 
 func TestJudge(t *testing.T) {
@@ -35,6 +35,7 @@ func TestJudge(t *testing.T) {
 	}{
 		{"all well", func(*Report, *Facts) {}, nil, Sealed},
 		{"no namespace", func(_ *Report, f *Facts) { f.OwnNetwork = false }, nil, Confined},
+		{"no user namespace", func(_ *Report, f *Facts) { f.OwnUsers = false }, nil, Confined},
 		{"no landlock", func(_ *Report, f *Facts) { f.Landlock = 0 }, nil, Confined},
 		{"names can be asked for", open("ask about a file outside"), nil, Confined},
 		{"one gets through", open("tcp4"), nil, Open},

@@ -98,7 +98,7 @@ func cageOne(dir string, prove chan<- func()) error {
 	proven := make(chan error, 1)
 	prove <- func() {
 		v, err := c.Prove(context.Background())
-		if err == nil && (v.Label == Open || c.own.Has(Namespaces) != (v.Label == Sealed)) {
+		if err == nil && (v.Label == Open || c.own.Has(Namespaces) != v.Facts.OwnNetwork || v.Facts.OwnUsers != (v.Label == Sealed)) {
 			err = fmt.Errorf("caged by a narrowed parent: %s, %v", v.Label, v.Missing)
 		}
 		proven <- err

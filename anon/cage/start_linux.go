@@ -45,6 +45,17 @@ const (
 // one hides the host's name.
 const cloneAll = unix.CLONE_NEWUSER | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWNS
 
+// namespaces are what Start tries, best first. Root needs no user namespace for
+// the others where the kernel gives none (user.max_user_namespaces = 0); an
+// ordinary user does.
+var namespaces = []struct {
+	name  string
+	flags uintptr
+}{
+	{"namespaces", cloneAll},
+	{"namespaces beside a user's", cloneAll &^ unix.CLONE_NEWUSER},
+}
+
 // Start runs this program again behind the walls. The child must call Enter and
 // Lock; the caller Prove, then Admit or Kill, and in every case Wait. When the
 // kernel refuses namespaces the child starts without them.
@@ -87,8 +98,11 @@ func (c *Child) start(spec Spec, line *os.File) error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("start caged process: %w", err)
 	}
-	if !spec.Without.Has(Namespaces) {
-		err := c.hold(command(spec, line, true))
+	for _, n := range namespaces {
+		if spec.Without.Has(Namespaces) {
+			break
+		}
+		err := c.hold(command(spec, line, n.flags))
 		if err == nil {
 			c.own = Namespaces
 			return nil
@@ -96,9 +110,9 @@ func (c *Child) start(spec Spec, line *os.File) error {
 		if !unsupported(err) {
 			return fmt.Errorf("start caged process: %w", err)
 		}
-		c.refused = append(c.refused, "namespaces: "+reason(err))
+		c.refused = append(c.refused, n.name+": "+reason(err))
 	}
-	if err := c.hold(command(spec, line, false)); err != nil {
+	if err := c.hold(command(spec, line, 0)); err != nil {
 		return fmt.Errorf("start caged process: %w", err)
 	}
 	return nil
@@ -113,7 +127,7 @@ func reason(err error) string {
 	return "not possible"
 }
 
-func command(spec Spec, line *os.File, namespaces bool) *exec.Cmd {
+func command(spec Spec, line *os.File, clone uintptr) *exec.Cmd {
 	files := append([]*os.File(nil), spec.Files...)
 	for len(files) < 3 {
 		files = append(files, nil)
@@ -137,8 +151,8 @@ func command(spec Spec, line *os.File, namespaces bool) *exec.Cmd {
 	if spec.Without.Has(Stripped) {
 		cmd.Env = os.Environ()
 	}
-	if namespaces {
-		cmd.SysProcAttr.Cloneflags = cloneAll
+	cmd.SysProcAttr.Cloneflags = clone
+	if clone&unix.CLONE_NEWUSER != 0 {
 		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Geteuid(), HostID: os.Geteuid(), Size: 1}}
 		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getegid(), HostID: os.Getegid(), Size: 1}}
 		// To build the root and to give up the rest; the child drops them.

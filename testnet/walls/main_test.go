@@ -21,6 +21,7 @@ import (
 var roles = map[string]func([]string) error{
 	"exec":          run,
 	"no-namespaces": withoutNamespaces,
+	"no-users":      withoutUsers,
 	"narrowed":      narrowed,
 	"no-filter":     withoutFilters,
 	"no-landlock":   withoutLandlock,
@@ -45,9 +46,8 @@ func run(args []string) error {
 // withoutNamespaces, in a user namespace of its own, forbids further ones there
 // (user_namespaces(7)) and gives up the right to change that.
 func withoutNamespaces(args []string) error {
-	err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0)
-	if err != nil {
-		return fmt.Errorf("forbid namespaces: %w", err)
+	if err := forbidUsers(); err != nil {
+		return err
 	}
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return fmt.Errorf("give up rights: %w", err)
@@ -55,6 +55,16 @@ func withoutNamespaces(args []string) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var none [2]unix.CapUserData
 	return errors.Join(unix.Capset(&header, &none[0]), run(args))
+}
+
+// withoutUsers keeps root's rights: only user namespaces are not to be had.
+func withoutUsers(args []string) error { return errors.Join(forbidUsers(), run(args)) }
+
+func forbidUsers() error {
+	if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0); err != nil {
+		return fmt.Errorf("forbid namespaces: %w", err)
+	}
+	return nil
 }
 
 func narrowed(args []string) error {

@@ -102,6 +102,7 @@ func TestProveAndRefuse(t *testing.T) {
 	}{
 		"root":               {scene{"exec", 0, nil}, "sealed"},
 		"an ordinary user":   {scene{"exec", ordinary, as(ordinary)}, "sealed"},
+		"no user namespaces": {scene{"no-users", 0, noNamespaces(0)}, "confined"},
 		"no namespaces":      {scene{"no-namespaces", ordinary, noNamespaces(ordinary)}, "confined"},
 		"no filter":          {scene{"no-filter", ordinary, as(ordinary)}, "open"},
 		"no filter, as root": {scene{"no-filter", 0, nil}, "open"},

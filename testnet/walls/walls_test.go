@@ -61,6 +61,7 @@ func TestCageSuite(t *testing.T) {
 	}{
 		{"root", "exec", "sealed", 0, nil},
 		{"an ordinary user", "exec", "sealed", ordinary, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinary, Gid: ordinary}}},
+		{"root, user namespaces forbidden", "no-users", "confined", 0, noNamespaces(0)},
 		{"an ordinary user, namespaces forbidden", "no-namespaces", "confined", ordinary, noNamespaces(ordinary)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
