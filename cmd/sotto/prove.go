@@ -72,4 +72,27 @@ func (a *app) printProof(v cage.Verdict) {
 	}
 	w.Flush()
 	fmt.Fprintln(a.out, wallsText(v))
+	if text := landlockText(v.Facts); text != "" {
+		fmt.Fprintln(a.out, text)
+	}
+}
+
+// landlockText says what Landlock of this kernel does not stop, so that fewer
+// walls stand before it; nothing where it stops all that ours is asked to, or is
+// missing, which the label says.
+func landlockText(f cage.Facts) string {
+	var open string
+	switch {
+	case f.Landlock == 0 || f.Landlock >= 6: // Linux 6.12
+		return ""
+	case f.Landlock >= 4: // Linux 6.7
+		open = "other programs' sockets and signals"
+	default:
+		open = "TCP, other programs' sockets and signals"
+	}
+	others := "the namespaces and seccomp do"
+	if !f.OwnNetwork {
+		others = "seccomp alone does"
+	}
+	return fmt.Sprintf("Landlock of this kernel (version %d) does not stop %s: %s", f.Landlock, open, others)
 }
