@@ -5,6 +5,8 @@
 # make man     the manual page and the completions of three shells, in out/
 # make install the program, the page, the completions and the unit, below PREFIX
 # make reproduce   builds twice, elsewhere and from nothing, and compares
+# make kernels the walls on Debian's kernels of 5.10 to 7.2, emulated, amd64 and
+#              arm64: half an hour; installs qemu and downloads 250 MB of kernels
 # make torture the tests that kill and damage, for longer
 
 GO ?= go
@@ -22,7 +24,7 @@ UNIT = $(LONG) $$($(GO) list ./... | grep -v /testnet) ./testnet/house
 SEQUENTIAL = anon anon/folder anon/keyring anon/profile anon/redact client/bencode client/config client/engine/choke client/engine/disk client/engine/merkle client/engine/pace client/engine/pick client/health client/journal client/metainfo
 CONCURRENT = $(LONG) $$($(GO) list ./... | grep -v -e /testnet $(SEQUENTIAL:%=-e '^sotto/%$$'))
 
-.PHONY: build man install reproduce check unit test demo bench torture lint fuzz fuzz-long swarms kills race e2e install-deps install-demo-deps cross
+.PHONY: build man install reproduce check unit test demo bench torture lint fuzz fuzz-long swarms kills race e2e install-deps install-demo-deps cross kernels
 
 build:
 	$(GO) build -trimpath -o sotto ./cmd/sotto
@@ -108,6 +110,13 @@ torture:
 	$(GO) test -count=1 -timeout 60m -run TestAnythingInAnyOrder ./client/library -rapid.checks 2000 -rapid.steps 60
 	$(GO) test -count=1 -timeout 90m -v -run TestEngineKilledAtAnyInstant ./testnet/e2e -e2e.kills 1000
 	$(GO) test -count=1 -timeout 90m -v -run TestDaemonKilledAtAnyInstant ./testnet/e2e -e2e.upkills 200
+
+# Kernels are unpacked into a cache of this user's, not installed. The tests of
+# anon/cage run where people's machines are; all of them would take hours.
+kernels:
+	sh testnet/install.sh qemu-system-x86 qemu-system-arm
+	$(GO) run ./testnet/kernels
+	$(GO) run ./testnet/kernels -only '12, 6.1, amd64' -tests cage
 
 install-deps:
 	sh testnet/install.sh tor i2pd transmission-cli aria2 python3-libtorrent python3-transmissionrpc chromium strace gcc libc6-dev git zsh fish
