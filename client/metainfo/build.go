@@ -144,7 +144,7 @@ func openSource(root string, o BuildOptions) (*source, error) {
 	if s.name == "" {
 		s.name = filepath.Base(path)
 	}
-	if why := whyNotName(s.name); why != "" {
+	if why := whyNotTop(s.name); why != "" {
 		return nil, fmt.Errorf("%s: %s", Printable(s.name, maxText), why)
 	}
 	if path, err = filepath.EvalSymlinks(path); err != nil {

@@ -159,7 +159,7 @@ func (in *Info) readName(d bencode.Value) error {
 			b = better
 		}
 	}
-	if why := whyNotName(string(b)); why != "" {
+	if why := whyNotTop(string(b)); why != "" {
 		return infoError(why)
 	}
 	in.Name = string(b)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -174,7 +175,7 @@ func TestBadNames(t *testing.T) {
 
 func TestGoodNames(t *testing.T) {
 	for _, name := range []string{
-		"a", ".hidden", "R.E.M.", "a ", "..a", "console", "COM10", "COM", "lpt", "com.txt", "nul_", "Star Wars: IV",
+		"a", "R.E.M.", "a ", "console", "COM10", "COM", "lpt", "com.txt", "nul_", "Star Wars: IV",
 		"日本語", "שלום\u200f", "é", strings.Repeat("n", 255), "a?b*c|d<e>\"", "-rf", "~", "$HOME", "%2e%2e",
 	} {
 		in, err := parse(single(name))
@@ -182,6 +183,29 @@ func TestGoodNames(t *testing.T) {
 		require.Equal(t, name, in.Files[0].Path)
 		require.True(t, filepath.IsLocal(in.Files[0].Path))
 	}
+}
+
+// A torrent must not be called as what programs read unasked where it lands; what
+// lies in it may be.
+func TestNameIsNoSetting(t *testing.T) {
+	for _, name := range []string{".bash_profile", ".ssh", "..a"} {
+		for _, raw := range []string{
+			single(name),
+			dict(str("files"), "l", dict(num("length", 5), str("path")+"l"+str("authorized_keys")+"e"), "e",
+				str("name"), str(name), num("piece length", 16384), hashes(1)),
+			dict(num("length", 5), str("name"), str("harmless"), str("name.utf-8"), str(name), num("piece length", 16384), hashes(1)),
+		} {
+			_, err := parse(raw)
+			require.ErrorContains(t, err, "begins with a dot")
+		}
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+		_, err := Build(t.Context(), path, BuildOptions{})
+		require.ErrorContains(t, err, "begins with a dot", "nobody could fetch it")
+	}
+	in, err := parse(multi(entry{path: ".hidden/..a", length: 5}))
+	require.NoError(t, err)
+	require.Equal(t, "t/.hidden/..a", in.Files[0].Path)
 }
 
 func TestConflictingPaths(t *testing.T) {

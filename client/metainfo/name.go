@@ -42,6 +42,16 @@ func whyNotName(name string) string {
 	return ""
 }
 
+// whyNotTop is whyNotName for the name of a torrent, which stands in a folder of
+// the user's. There programs read files of such names unasked: a shell
+// .bash_profile, a desktop .config/autostart, sshd .ssh/authorized_keys.
+func whyNotTop(name string) string {
+	if why := whyNotName(name); why != "" || name[0] != '.' {
+		return why
+	}
+	return "a name that begins with a dot, as settings of programs do"
+}
+
 func isControl(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp)
 }
