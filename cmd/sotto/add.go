@@ -97,6 +97,18 @@ func withInput(args []string, in io.Reader) ([]string, error) {
 	return slices.Concat(args[:i], links, args[i+1:]), nil
 }
 
+// oneLink is the link or path that an argument is, or the line that it stands for.
+func oneLink(arg string, in io.Reader) (string, error) {
+	links, err := withInput([]string{arg}, in)
+	if err != nil {
+		return "", err
+	}
+	if len(links) > 1 {
+		return "", badUsage(errors.New("more than one link on standard input"))
+	}
+	return links[0], nil
+}
+
 // errPlace: the daemon refuses a folder.
 var errPlace = errors.New("choose another folder")
 

@@ -33,13 +33,20 @@ With --files only these are fetched, by the numbers that sotto inspect shows,
 for example 0,2,4-6; a link may say the same. What other files share with them
 is kept in one hidden file beside them until all are there.
 
+With - the link is read from standard input: others on the machine can see the
+command line of a program, and not that.
+
 When sotto up runs it does the fetching: this command shows how far it is, and
 may end before it. A folder that its engine does not see yet is added, unless it
 is one that holds keys or settings; sotto folders shows what was added. --here
 fetches here all the same, until Ctrl-C.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.get(c.Context(), args[0], dir, files, here)
+			from, err := oneLink(args[0], os.Stdin)
+			if err != nil {
+				return err
+			}
+			return a.get(c.Context(), from, dir, files, here)
 		},
 	}
 	c.Flags().StringVarP(&dir, "output", "o", "", "folder to put the data in (default: download_dir of the configuration, else that of a running daemon, else here)")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -20,9 +21,15 @@ func (a *app) inspectCommand() *cobra.Command {
 		Short: "Show what is in a link or torrent file, and what is ignored",
 		Long: `Show what is in a link or torrent file, and what is ignored.
 
-Touches no network.`,
+Touches no network. With - the link is read from standard input.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return a.inspect(c.Context(), args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			from, err := oneLink(args[0], os.Stdin)
+			if err != nil {
+				return err
+			}
+			return a.inspect(c.Context(), from)
+		},
 	}
 }
 
