@@ -10,6 +10,7 @@ package seal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"sotto/anon"
@@ -41,6 +42,27 @@ type Transport struct {
 // inner no more than its users do.
 func New(inner Inner, box Box) *Transport { return &Transport{inner, box} }
 
+var errForeign = fmt.Errorf("open: %w: a key that was not made here", anon.ErrPermission)
+
+// Keyless is a Transport for an engine that needs no address twice: it gives out
+// no key and opens none. A key that such an engine knew would be an address that
+// whoever has taken it over goes on answering at.
+type Keyless struct{ Inner }
+
+// NewKey is errors.ErrUnsupported.
+func (Keyless) NewKey(context.Context) (anon.Secret, error) {
+	return anon.Secret{}, fmt.Errorf("make a key: %w", errors.ErrUnsupported)
+}
+
+// Open opens an identity whose key nobody learns. One with a key is
+// anon.ErrPermission.
+func (k Keyless) Open(ctx context.Context, id anon.Identity) (transport.Endpoint, error) {
+	if !id.Key.Empty() {
+		return nil, errForeign
+	}
+	return k.Inner.Open(ctx, id)
+}
+
 // name binds a key to its network.
 func (t *Transport) name() string { return "key/" + t.Network().String() }
 
@@ -59,7 +81,7 @@ func (t *Transport) Open(ctx context.Context, id anon.Identity) (transport.Endpo
 	if !id.Key.Empty() {
 		key, err := t.box.OpenSecret(t.name(), id.Key.Expose())
 		if err != nil || key.Empty() {
-			return nil, fmt.Errorf("open: %w: a key that was not made here", anon.ErrPermission)
+			return nil, errForeign
 		}
 		id.Key = key
 	}

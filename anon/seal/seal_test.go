@@ -2,6 +2,7 @@ package seal_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -93,6 +94,24 @@ func TestKeysStaySealed(t *testing.T) {
 	}
 	require.Len(t, w.opened, 2)
 	e, err := seal.New(w, box).Open(t.Context(), anon.Identity{Network: anon.Memory, Label: "x"})
+	require.NoError(t, err)
+	require.NoError(t, e.Close())
+}
+
+// An engine that needs no keys gets none, and brings none of its own.
+func TestKeyless(t *testing.T) {
+	n := memory.New(memory.Options{})
+	w := &witness{Guard: guard.New(n.Transport(), guard.Options{})}
+	defer w.Close()
+	k := seal.Keyless{Inner: w}
+	_, err := k.NewKey(t.Context())
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	key, err := w.NewKey(t.Context())
+	require.NoError(t, err)
+	_, err = k.Open(t.Context(), anon.Identity{Network: anon.Memory, Label: "x", Key: key})
+	require.ErrorIs(t, err, anon.ErrPermission)
+	require.Empty(t, w.opened)
+	e, err := k.Open(t.Context(), anon.Identity{Network: anon.Memory, Label: "x"})
 	require.NoError(t, err)
 	require.NoError(t, e.Close())
 }

@@ -115,7 +115,7 @@ func (a *app) employ(ctx context.Context, cfg config.Config, p *post) error {
 	j.Labels = make(map[anon.Network]string)
 	for _, t := range ns.transports {
 		h := hold.New(t, grace, p.offer.IdentitiesOn(t.Network()))
-		var offered transport.Transport = h
+		var offered transport.Transport = seal.Keyless{Inner: h}
 		if p.keys != nil {
 			offered = seal.New(h, p.keys)
 		}
