@@ -11,6 +11,7 @@ import (
 
 	"sotto/client/journal"
 	"sotto/client/metainfo"
+	"sotto/transport"
 )
 
 // ErrElsewhere: an unfinished download of the same torrent lies in another
@@ -38,14 +39,7 @@ func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Fini
 	if link, err = c.resume(link, dir); err != nil {
 		return Finished{}, err
 	}
-	named := networksOf(link)
-	if len(named) == 0 {
-		return Finished{}, ErrNothingUsable
-	}
-	if err := c.keep(link, dir); err != nil {
-		return Finished{}, err
-	}
-	t, err := c.choose(ctx, named)
+	t, err := c.begin(ctx, link, dir)
 	if err != nil {
 		return Finished{}, err
 	}
@@ -77,6 +71,19 @@ func (c *Client) Get(ctx context.Context, link *metainfo.Link, dir string) (Fini
 	}
 	c.report(done)
 	return done, nil
+}
+
+// begin keeps a record of the link, if anybody can be asked for what it names,
+// and chooses the network.
+func (c *Client) begin(ctx context.Context, link *metainfo.Link, dir string) (transport.Transport, error) {
+	named := networksOf(link)
+	if len(named) == 0 {
+		return nil, ErrNothingUsable
+	}
+	if err := c.keep(link, dir); err != nil {
+		return nil, err
+	}
+	return c.choose(ctx, named)
 }
 
 // resume joins the link with what an earlier Get of it left. One that never knew
