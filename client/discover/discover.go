@@ -115,7 +115,10 @@ func New(c Config) *Search {
 	}}
 	s.config.Peers = s.ofNetwork(c.Peers)
 	for _, source := range c.Trackers[:min(len(c.Trackers), MaxTrackers)] {
-		s.watches = append(s.watches, &watch{source: source, hurry: make(chan struct{}, 1), state: State{Name: source.Name, Complete: -1, Incomplete: -1}})
+		s.watches = append(s.watches, &watch{
+			source: source, hurry: make(chan struct{}, 1),
+			state: State{Name: source.Name, Complete: -1, Incomplete: -1},
+		})
 	}
 	return s
 }

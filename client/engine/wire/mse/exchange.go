@@ -20,9 +20,15 @@ const (
 	maxPad   = 512
 	skipped  = 1024 // first bytes of RC4 that leak its key
 	vcSize   = 8    // of the verification constant, zeros
-	modulus  = "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A63A36210000000000090563"
-	keyBytes = 20 // of a private key
+	keyBytes = 20   // of a private key
 )
+
+// modulus is the prime P that MSE/PE 1.0 fixes, in hex; the generator is 2. It is
+// too short to keep anybody out today, which MSE is not for.
+const modulus = "" +
+	"FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74" +
+	"020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F1437" +
+	"4FE1356D6D51C245E485B576625E7EC6F44C42E9A63A36210000000000090563"
 
 // exchange is an exchange under way.
 type exchange struct {
