@@ -202,15 +202,19 @@ func testWatchFolder(t *testing.T) {
 	s := b.serve("album", 100_000)
 	watch := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(watch, "x.torrent"), s.link.Torrent(), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(watch, "x.torrent.added"), []byte("mine"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(watch, "bad.magnet"), []byte("nonsense"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(watch, "other"), []byte("nonsense"), 0o600))
 	b.change = watching(watch)
 	l := b.start()
 	require.Eventually(t, func() bool { return len(l.all()) == 1 }, patience, poll)
 	l.until(l.all()[0].ID, "done", seeding)
-	for _, name := range []string{"x.torrent.added", "bad.magnet.refused", "other"} {
+	for _, name := range []string{"x.torrent.1.added", "bad.magnet.refused", "other"} {
 		require.FileExists(t, filepath.Join(watch, name))
 	}
+	mine, err := os.ReadFile(filepath.Join(watch, "x.torrent.added"))
+	require.NoError(t, err)
+	require.Equal(t, "mine", string(mine))
 }
 
 func TestSeedsStopAtTheirRatio(t *testing.T) { synctest.Test(t, testSeedsStopAtTheirRatio) }

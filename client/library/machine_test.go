@@ -150,8 +150,9 @@ func (w *world) move(rt *rapid.T) {
 
 func (w *world) rename(rt *rapid.T) {
 	i, x := w.one(rt)
-	name := fmt.Sprint(rapid.SampledFrom([]string{"x", "Y", "\u00e9"}).Draw(rt, "name"), i)
 	file := rapid.IntRange(0, 3).Draw(rt, "file")
+	// Another for each file: those of earlier lives are in the way of no other.
+	name := fmt.Sprint(rapid.SampledFrom([]string{"x", "Y", "\u00e9"}).Draw(rt, "name"), i, file)
 	if x == nil {
 		return
 	}
@@ -233,7 +234,7 @@ func (w *world) check(*rapid.T) {
 			continue
 		}
 		got := w.l.get(x.id)
-		require.Equal(w.t, rpc.NoFault, got.Fault, got.FaultText)
+		require.Equal(w.t, rpc.NoFault, got.Fault, "%s: %s", got.Name, got.FaultText)
 		if got.State != rpc.Checking && got.State != rpc.CheckWaiting {
 			require.Equal(w.t, x.stopped, got.State == rpc.Stopped, "%v", got.State)
 		}

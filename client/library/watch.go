@@ -1,6 +1,8 @@
 package library
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -42,13 +44,31 @@ func (o *owner) scan() func() report {
 				continue
 			}
 			link, err := readLink(at)
+			var bad *metainfo.Error
+			if errors.As(err, &bad) {
+				aside(at, ".refused") // or it is refused once more next time
+			}
 			if err != nil {
-				os.Rename(at, at+".refused") // or it is refused once more next time
-				continue
+				continue // the next look tries again
 			}
 			r.links = append(r.links, foundLink{at, link})
 		}
 		return r
+	}
+}
+
+// aside gives a file another name, which no other has: what the user has put there
+// before is the user's.
+func aside(at, suffix string) {
+	for n := range maxFound {
+		to := at + suffix
+		if n > 0 {
+			to = fmt.Sprintf("%s.%d%s", at, n, suffix)
+		}
+		if _, err := os.Lstat(to); notThere(err) {
+			os.Rename(at, to)
+			return
+		}
 	}
 }
 
@@ -89,6 +109,6 @@ func (r found) take(o *owner) {
 			o.opts.Log.Debug("the watch folder has a torrent that cannot be added", "error", err)
 			continue // the next look tries again
 		}
-		os.Rename(f.at, f.at+".added") // otherwise it is a duplicate next time
+		aside(f.at, ".added") // otherwise it is a duplicate next time
 	}
 }
