@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"strings"
 	"sync"
 )
 
@@ -162,6 +163,35 @@ func (d *Data) findAll() error {
 			return fmt.Errorf("open file %d of the torrent: %w", i, Bare(err))
 		}
 		d.note(f)
+	}
+	return d.distinct()
+}
+
+// distinct makes sure that no two files to write to are one. A disk that tells no large letters
+// from small ones finds the one under the other's name, and what is written to both
+// would be called good and be wrong.
+func (d *Data) distinct() error {
+	like := make(map[string]*file, len(d.files))
+	for i, f := range d.files {
+		if f.Pad || f.at != part {
+			continue
+		}
+		folded := strings.ToLower(f.name())
+		other := like[folded]
+		if like[folded] = f; other == nil {
+			continue
+		}
+		one, err := d.from.Lstat(f.name())
+		if err != nil {
+			return Bare(err)
+		}
+		two, err := d.from.Lstat(other.name())
+		if err != nil {
+			return Bare(err)
+		}
+		if os.SameFile(one, two) {
+			return &NameError{i, "the disk takes its name for that of another file"}
+		}
 	}
 	return nil
 }

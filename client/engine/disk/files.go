@@ -39,6 +39,9 @@ func (d *Data) create(p string) (*os.File, error) {
 		return nil, err
 	}
 	f, err := d.root.OpenFile(p, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, ErrInTheWay // since it was looked for, or under a name that the disk takes for this one
+	}
 	if err != nil {
 		return nil, err
 	}
