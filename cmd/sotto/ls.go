@@ -63,6 +63,10 @@ func (r *torrentRow) progress() float64 {
 	return r.Done
 }
 
+// percentOf is a share as the daemon tells it, with four decimals, in whole percent:
+// never rounded up, and not one less for want of binary digits.
+func percentOf(share float64) int { return int(share*100 + 1e-6) }
+
 // torrentJSON is a torrent as a script reads it.
 type torrentJSON struct {
 	Event    string   `json:"event,omitempty"`
@@ -218,7 +222,7 @@ func (r *torrentRow) line() string {
 		name += "  (" + metainfo.Printable(string(r.Error), maxSentence) + ")"
 	}
 	return strings.Join([]string{
-		fmt.Sprint(r.ID), r.state(), fmt.Sprintf("%d%%", int(r.progress()*100)), size(r.Size),
+		fmt.Sprint(r.ID), r.state(), fmt.Sprintf("%d%%", percentOf(r.progress())), size(r.Size),
 		size(r.RateDown) + "/s", size(r.RateUp) + "/s", fmt.Sprint(r.Peers), left, name,
 	}, "\t")
 }

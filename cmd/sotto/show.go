@@ -123,7 +123,7 @@ func (a *app) detail(r *detailRow) error {
 		text("name", r.Name)
 		row("id", "%d", r.ID)
 		text("info hash", r.Hash)
-		row("state", "%s, %d%%", r.state(), int(r.progress()*100))
+		row("state", "%s, %d%%", r.state(), percentOf(r.progress()))
 		text("problem", r.Error)
 		if r.Shared {
 			row("shared", "from %s", addressKind(r.Stable))

@@ -65,7 +65,7 @@ configuration shows their addresses instead. The flags are Transmission's.`,
 			}
 			return q.table("PEER\tDONE\tDOWN\tUP\tFLAGS\tCLIENT", func(w *tabwriter.Writer) {
 				for _, p := range r.json() {
-					fmt.Fprintf(w, "%s\t%d%%\t%s/s\t%s/s\t%s\t%s\n", metainfo.Printable(p.Peer, maxSentence), int(p.Progress*100),
+					fmt.Fprintf(w, "%s\t%d%%\t%s/s\t%s/s\t%s\t%s\n", metainfo.Printable(p.Peer, maxSentence), percentOf(p.Progress),
 						size(p.Down), size(p.Up), p.Flags, metainfo.Printable(p.Client, maxSentence))
 				}
 			})

@@ -145,7 +145,7 @@ func percent(part, whole int64) int64 {
 	if whole <= 0 {
 		return 0
 	}
-	return int64(float64(part) / float64(whole) * 100)
+	return int64(float64(part) * 100 / float64(whole))
 }
 
 func plural(n int, noun string) string {
