@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -40,11 +41,11 @@ func (o *owner) check(t *torrent) {
 		store: o.opts.Store, id: t.rec.ID(),
 	}
 	j.opts.Have, j.opts.ReadOnly = nil, t.own.Share != nil
-	info, paths, ctx := t.info, t.paths(), o.ctx
+	info, dir, paths, chosen, ctx := t.info, t.dir(), t.paths(), t.priorities(len(t.info.Files)), o.ctx
 	gauge := &t.gauge
 	gauge.Store(0)
 	o.work(func() report {
-		r := checked{torrent: t, dir: j.opts.Dir, all: j.all}
+		r := checked{torrent: t, dir: dir, chosen: chosen, all: j.all}
 		names, err := engine.NamesOf(info, paths)
 		if err == nil {
 			r.resume, r.changed, err = j.run(ctx, names, gauge)
@@ -148,6 +149,7 @@ func stamps(files []fs.FileInfo) []store.Stamp {
 type checked struct {
 	*torrent
 	dir     string // where they were
+	chosen  []engine.Priority
 	resume  *store.Resume
 	changed bool // somebody else has damaged them
 	all     bool // everything was read
@@ -175,7 +177,8 @@ func (r checked) take(o *owner) {
 		o.fail(t, r.err)
 		return
 	}
-	t.resume, t.known = r.resume, true
+	t.resume = r.resume
+	t.known = slices.Equal(r.chosen, t.priorities(len(r.chosen))) // else a file may have to be made yet
 	t.count(t.resume.Pieces)
 	if t.valid > 0 {
 		o.claim(t, t.done)
