@@ -156,6 +156,54 @@ func TestShareAddsAFile(t *testing.T) {
 	require.Zero(t, d.end(t, syscall.SIGTERM), d.said)
 }
 
+// A link that lies where the engine may exchange it for another is not followed on
+// the engine's behalf; one elsewhere is.
+func TestEngineDoesNotChooseWhatIsAdded(t *testing.T) {
+	dir, err := realPath(t.TempDir())
+	require.NoError(t, err)
+	d := startUp(t, dir, daemonUnder(t, dir))
+	mine := made(t, dir, "mine")
+	song := filepath.Join(mine, "song")
+	require.NoError(t, os.WriteFile(song, []byte("la la la"), 0o600))
+	for _, folder := range []string{"downloads", "elsewhere"} {
+		at := filepath.Join(made(t, dir, folder), "link")
+		require.NoError(t, os.Symlink(mine, at))
+		around := filepath.Join(dir, "to-"+folder)
+		require.NoError(t, os.Symlink(at, around))
+	}
+	for _, path := range []string{"downloads/link/song", "to-downloads/song"} {
+		said := d.refusing(t, "share", filepath.Join(dir, path))
+		require.Contains(t, said, "over a link in a folder that its engine may change")
+		require.False(t, d.sees(t, song))
+	}
+	require.Contains(t, d.refusing(t, "get", "-o", filepath.Join(dir, "downloads", "link"), someMagnet), "over a link")
+	require.False(t, d.sees(t, mine))
+	require.Contains(t, d.handing(t, "share", filepath.Join(dir, "to-elsewhere", "song")), "folder_added")
+	require.True(t, d.sees(t, song))
+	require.Zero(t, d.end(t, syscall.SIGTERM), d.said)
+}
+
+// refusing runs a command until it says why it does without the daemon, and ends it.
+func (d *upNow) refusing(t *testing.T, args ...string) (said string) {
+	t.Helper()
+	cmd := exec.Command("sotto", append([]string{"--config", filepath.Join(d.dir, "sotto.toml"), "--json"}, append(args, "--network", "i2p")...)...)
+	r, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	late := time.AfterFunc(patient, func() { cmd.Process.Kill() })
+	defer late.Stop()
+	for lines := json.NewDecoder(r); ; {
+		var e jsonEvent
+		require.NoError(t, lines.Decode(&e), said)
+		said += e.Event + " " + e.Why + "\n"
+		if e.Event == "here" {
+			return said
+		}
+		require.NotEqual(t, "handed_over", e.Event, said)
+	}
+}
+
 // What would let the engine out is refused, however it is asked for, and changes
 // nothing; a get does it by itself then, and says why.
 func TestFoldersThatAreRefused(t *testing.T) {

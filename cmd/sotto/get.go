@@ -82,7 +82,7 @@ func (a *app) get(ctx context.Context, from, dir, files string, here bool) error
 		if dir == "" && cfg.DownloadDir == "" {
 			theirs = "" // a daemon has a better one than wherever the user is
 		}
-		if settled, err := a.getByDaemon(ctx, cfg, j.From, theirs, files); settled {
+		if settled, err := a.getByDaemon(ctx, cfg, j.From, or(dir, cfg.DownloadDir), theirs, files); settled {
 			return err
 		}
 	}

@@ -71,12 +71,12 @@ func (s *statusRow) can(networks []string) error {
 }
 
 // getByDaemon has a daemon fetch a link into a folder, "" for its own, and
-// follows it.
-func (a *app) getByDaemon(ctx context.Context, cfg config.Config, from, dir, files string) (settled bool, err error) {
+// follows it. named is how the user has called the folder.
+func (a *app) getByDaemon(ctx context.Context, cfg config.Config, from, named, dir, files string) (settled bool, err error) {
 	return a.handOver(ctx, cfg, func(ctx context.Context, q *asking, status *statusRow) error {
 		err := status.can(a.networks)
 		if err == nil && dir != "" {
-			err = a.extend(ctx, cfg, q, admin.Write, dir, status)
+			err = a.extend(ctx, cfg, q, admin.Write, named, dir, status)
 		}
 		if err != nil {
 			return err
@@ -120,14 +120,15 @@ func (q *asking) resume(ctx context.Context, l label, dir, files string) error {
 }
 
 // shareByDaemon has a daemon share a path, which is free of links, and follows it.
-func (a *app) shareByDaemon(ctx context.Context, cfg config.Config, path, torrent, format string) (settled bool, err error) {
+// named is how the user has called it.
+func (a *app) shareByDaemon(ctx context.Context, cfg config.Config, named, path, torrent, format string) (settled bool, err error) {
 	return a.handOver(ctx, cfg, func(ctx context.Context, q *asking, status *statusRow) error {
 		if torrent != "" {
 			return &notTheDaemonError{"it writes no torrent files"}
 		}
 		err := status.can(a.networks)
 		if err == nil {
-			err = a.extend(ctx, cfg, q, admin.Read, path, status)
+			err = a.extend(ctx, cfg, q, admin.Read, named, path, status)
 		}
 		if err != nil {
 			return err

@@ -71,7 +71,7 @@ func (a *app) share(ctx context.Context, path, torrent, format string, here bool
 		return fmt.Errorf("share: %w", err)
 	}
 	if !here {
-		if settled, err := a.shareByDaemon(ctx, cfg, real, torrent, format); settled {
+		if settled, err := a.shareByDaemon(ctx, cfg, named, real, torrent, format); settled {
 			return err
 		}
 	}
