@@ -49,6 +49,7 @@ const namespaceFlags = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWU
 const prSetVMA = 0x53564d41 // the runtime names its mappings
 
 func is(arg, want uint32) cond      { return cond{arg: arg, mask: ^uint32(0), want: want} }
+func isNot(arg, want uint32) cond   { return cond{arg: arg, not: true, mask: ^uint32(0), want: want} }
 func without(arg, bits uint32) cond { return cond{arg: arg, mask: bits} }
 func null(arg uint32) (lo, hi cond) { return is(arg, 0), cond{arg: arg, high: true, mask: ^uint32(0)} }
 func only(arg uint32, v ...uint32) (any [][]cond) {
@@ -86,8 +87,10 @@ func engineRules(pid uint32) []rule {
 		rule{unix.SYS_MPROTECT, [][]cond{{without(2, unix.PROT_EXEC)}}},
 		rule{unix.SYS_CLONE, [][]cond{{{arg: 0, mask: unix.CLONE_THREAD | namespaceFlags, want: unix.CLONE_THREAD}}}},
 		rule{unix.SYS_SCHED_GETAFFINITY, only(0, 0)},
-		rule{unix.SYS_TGKILL, only(0, pid)},
-		rule{unix.SYS_KILL, only(0, pid)},
+		// Not SIGKILL: who ends by that was ended from outside, and is started
+		// again with nothing held against it.
+		rule{unix.SYS_TGKILL, [][]cond{{is(0, pid), isNot(2, uint32(unix.SIGKILL))}}},
+		rule{unix.SYS_KILL, [][]cond{{is(0, pid), isNot(1, uint32(unix.SIGKILL))}}},
 		rule{unix.SYS_PRCTL, only(0, prSetVMA)},
 		rule{unix.SYS_PRLIMIT64, [][]cond{{is(0, 0), noNewLow, noNewHigh}}},
 		rule{unix.SYS_UTIMENSAT, [][]cond{{noPathLow, noPathHigh}}},

@@ -166,8 +166,8 @@ func (a *app) engines(ctx context.Context, p *post) error {
 	}
 }
 
-// killedError: the engine was ended by SIGKILL, which nothing in it can cause:
-// by a user, or by a system that has run out of memory.
+// killedError: the engine was ended by SIGKILL, which it cannot send itself: by a
+// user, or by a system that has run out of memory.
 type killedError struct{ err error }
 
 func (k *killedError) Error() string { return "engine: " + k.err.Error() }
