@@ -33,6 +33,8 @@ var (
 	errOriginals    = &rpc.Error{Code: rpc.CodePath, Text: "these are your own files, shared from where they are: they are neither moved, renamed nor deleted from here"}
 	errNothingThere = &rpc.Error{Code: rpc.CodePath, Text: "there is no file or folder of that name"}
 	errNotPlain     = &rpc.Error{Code: rpc.CodePath, Text: "only files and folders can be shared"}
+	errNoShare      = &rpc.Error{Code: rpc.CodeUnknown, Text: "there is no share of that number"}
+	errUnfound      = &rpc.Error{Code: rpc.CodeTorrent, Text: "nobody can find it yet: it has no torrent file before it has its link"}
 	errShareChanged = errors.New("files that are shared were changed")
 )
 
@@ -66,6 +68,26 @@ func (l *Library) Share(ctx context.Context, s rpc.Share) (out rpc.Added, err er
 		return err
 	})
 	return out, err
+}
+
+// TorrentFile returns the torrent file of a share that others can find.
+func (l *Library) TorrentFile(ctx context.Context, id int64) (raw []byte, err error) {
+	err = l.ask(ctx, func(o *owner) error {
+		ts := o.these([]int64{id})
+		if len(ts) == 0 || ts[0].own.Share == nil {
+			return errNoShare
+		}
+		link := o.shareLink(ts[0], time.Now())
+		if link == nil {
+			return errUnfound
+		}
+		if link.Info, link.Layers, err = o.opts.Store.Metadata(ts[0].rec.ID()); err != nil {
+			return err
+		}
+		raw = link.Torrent()
+		return nil
+	})
+	return raw, err
 }
 
 func (o *owner) admitShare(s rpc.Share, at string) (rpc.Added, error) {

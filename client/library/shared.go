@@ -84,11 +84,22 @@ func (o *owner) housed(l *lane) {
 // where we are on each network that is there: a link that gets around cannot be
 // made better later.
 func (o *owner) magnet(t *torrent, now time.Time) string {
-	l := *t.link
-	l.Files = nil
 	if t.own.Share == nil {
+		l := *t.link
+		l.Files = nil
 		return l.Magnet()
 	}
+	l := o.shareLink(t, now)
+	if l == nil {
+		return ""
+	}
+	return l.Magnet()
+}
+
+// shareLink is the link of a share, nil when magnet is "".
+func (o *owner) shareLink(t *torrent, now time.Time) *metainfo.Link {
+	l := *t.link
+	l.Files = nil
 	var trackers []metainfo.Tracker
 	for _, n := range o.networksOf(t) {
 		home := t.home(n)
@@ -96,19 +107,19 @@ func (o *owner) magnet(t *torrent, now time.Time) string {
 			if now.Before(n.retry) || now.Before(n.deaf) {
 				continue // its router is away, or of no use for this
 			}
-			return ""
+			return nil
 		}
 		own, err := metainfo.ParseTracker("http://" + home.Reveal() + trackerPath)
 		if err != nil {
-			return ""
+			return nil
 		}
 		trackers, l.Peers = append(trackers, own), append(l.Peers, home)
 	}
 	if t.unbuilt() || len(trackers) == 0 {
-		return ""
+		return nil
 	}
 	l.Trackers = append(trackers, slices.Clone(l.Trackers)...)
-	return l.Magnet()
+	return &l
 }
 
 // home is where a share is on a network, or will be again; the zero Addr when

@@ -21,6 +21,10 @@ type Own interface {
 	// others can find it. What is shared already is started if it was
 	// stopped, and returned with Duplicate set.
 	Share(ctx context.Context, s Share) (Added, error)
+	// TorrentFile returns the torrent file of one that is shared, with the trackers
+	// and the address that its Magnet names. As long as that is "", and for what
+	// is not shared, it is an *Error. The caller owns it.
+	TorrentFile(ctx context.Context, id int64) ([]byte, error)
 	// Tune sets all that t sets, for every one of ids or, with an error, for
 	// none of them. A network that is not in use is an *Error.
 	Tune(ctx context.Context, ids []int64, t Tuning) error

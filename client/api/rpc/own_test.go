@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sotto/client/api/rpc"
+	"sotto/client/metainfo"
 )
 
 // withOwn lets a lab answer sotto's own methods.
@@ -172,4 +174,20 @@ func TestShareWhatWasGiven(t *testing.T) {
 		require.Nil(t, own.new("sotto_share", `{"path":`+quote(path)+`}`).Error, path)
 	}
 	require.NotNil(t, own.new("torrent_set_location", `{"ids":[],"location":`+quote(album)+`,"move":false}`).Error, "nothing is put there")
+}
+
+// A torrent file is given of what is shared only, and whole.
+func TestTorrentFile(t *testing.T) {
+	l, shared := withOwn(t)
+	at := filepath.Join(shared, "song")
+	require.NoError(t, os.WriteFile(at, []byte("la la la"), 0o600))
+	require.Nil(t, l.new("sotto_share", `{"path":`+quote(at)+`}`).Error)
+	raw, err := base64.StdEncoding.DecodeString(l.new("sotto_torrent", `{"id":1}`).Result["metainfo"].(string))
+	require.NoError(t, err)
+	link, err := metainfo.ParseTorrent(raw)
+	require.NoError(t, err)
+	require.Equal(t, "song", link.Name)
+	for _, params := range []string{`{}`, `{"id":"1"}`, `{"id":1.5}`, `{"id":-1}`, `{"id":2}`, `{"id":[1]}`, `{"ids":[1]}`, `{"id":1,"path":"/x"}`} {
+		require.NotNil(t, l.new("sotto_torrent", params).Error, params)
+	}
 }

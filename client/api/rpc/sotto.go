@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"encoding/base64"
+	"math"
 	"slices"
 
 	"sotto/anon"
@@ -9,10 +11,11 @@ import (
 
 // ownMethods are sotto's own, for the modern dialect only.
 var ownMethods = map[string]func(*call, *args) (object, error){
-	"sotto_status": (*call).sottoStatus,
-	"sotto_share":  (*call).sottoShare,
-	"sotto_set":    (*call).sottoSet,
-	"sotto_limits": (*call).sottoLimits,
+	"sotto_status":  (*call).sottoStatus,
+	"sotto_share":   (*call).sottoShare,
+	"sotto_torrent": (*call).sottoTorrent,
+	"sotto_set":     (*call).sottoSet,
+	"sotto_limits":  (*call).sottoLimits,
 }
 
 // method returns what answers m, nil when nothing does.
@@ -95,6 +98,25 @@ func (c *call) sottoShare(a *args) (object, error) {
 		return nil, err
 	}
 	return object{{"id", added.ID}, {"hash", added.Hash}, {"duplicate", added.Duplicate}}, nil
+}
+
+// sottoTorrent answers with a torrent file, in base64, of up to metainfo.MaxSize.
+func (c *call) sottoTorrent(a *args) (object, error) {
+	id := a.whole("id", 0, math.MaxInt32)
+	if id == nil {
+		a.fail("id is missing: which torrent?")
+	}
+	if err := a.done(); err != nil {
+		return nil, err
+	}
+	raw, err := c.r.config.Own.TorrentFile(c.ctx, int64(*id))
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > metainfo.MaxSize {
+		return nil, &Error{CodeTorrent, "it is too large for a torrent file; its link leads to it"}
+	}
+	return object{{"metainfo", base64.StdEncoding.EncodeToString(raw)}}, nil
 }
 
 func networkNames(list []anon.Network) []string {

@@ -34,6 +34,7 @@ type Library struct {
 	deleted  []string
 	limits   map[anon.Network]rpc.NetworkLimit
 	wrong    []rpc.Condition
+	shared   map[int64]*metainfo.Link // by id
 }
 
 type gone struct {

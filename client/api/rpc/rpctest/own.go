@@ -78,8 +78,25 @@ func (l *Library) Share(ctx context.Context, s rpc.Share) (rpc.Added, error) {
 	l.next++
 	t.ID, t.Shared, t.Stable, t.Networks = l.next, true, s.Stable, s.Networks
 	l.list = append(l.list, t)
+	if l.shared == nil {
+		l.shared = make(map[int64]*metainfo.Link)
+	}
+	l.shared[t.ID] = link
 	l.touch(t)
 	return rpc.Added{ID: t.ID, Name: t.Name, Hash: hash}, nil
+}
+
+// TorrentFile is that of what was built.
+func (l *Library) TorrentFile(ctx context.Context, id int64) ([]byte, error) {
+	err := l.enter(ctx)
+	defer l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	if l.find(id) == nil || l.shared[id] == nil {
+		return nil, &rpc.Error{Code: rpc.CodeUnknown, Text: "there is no such share"}
+	}
+	return l.shared[id].Torrent(), nil
 }
 
 // originals reports whether one of ids is shared.

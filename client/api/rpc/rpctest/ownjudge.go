@@ -114,12 +114,29 @@ func (j *ownJudge) shares() {
 		require.NoError(j.t, err)
 		require.NotEmpty(j.t, link.Peers)
 		require.Equal(j.t, want.InfoHash, link.InfoHash)
+		j.torrentFile(t.ID, want, link)
 		require.NoError(j.t, j.lib.Act(j.ctx(), rpc.Stop, []int64{t.ID}))
 		again, err := j.own.Share(j.ctx(), rpc.Share{Path: at, Format: format})
 		require.NoError(j.t, err)
 		require.Equal(j.t, rpc.Added{ID: t.ID, Name: name, Hash: t.Hash, Duplicate: true}, again)
 		j.until(t.ID, "started again", func(t rpc.Torrent) bool { return t.State == rpc.Seeding })
 	}
+}
+
+// torrentFile looks at the file that can be handed on in place of the link.
+func (j *ownJudge) torrentFile(id int64, want, link *metainfo.Link) {
+	raw, err := j.own.TorrentFile(j.ctx(), id)
+	require.NoError(j.t, err)
+	got, err := metainfo.ParseTorrent(raw)
+	require.NoError(j.t, err)
+	require.Equal(j.t, want.Info, got.Info)
+	require.Equal(j.t, want.Layers, got.Layers)
+	require.Equal(j.t, link.Trackers, got.Trackers)
+	var refused *rpc.Error
+	_, err = j.own.TorrentFile(j.ctx(), id+1000)
+	require.ErrorAs(j.t, err, &refused)
+	_, err = j.own.TorrentFile(j.ctx(), j.add("fetched"+want.Name))
+	require.ErrorAs(j.t, err, &refused, "it is no share")
 }
 
 func (j *ownJudge) keeps() {
