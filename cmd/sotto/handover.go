@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"time"
 
+	"sotto/anon"
 	"sotto/anon/admin"
 	"sotto/client/api/caller"
 	"sotto/client/api/rpc"
@@ -120,13 +123,14 @@ func (q *asking) resume(ctx context.Context, l label, dir, files string) error {
 }
 
 // shareByDaemon has a daemon share a path, which is free of links, and follows it.
-// named is how the user has called it.
-func (a *app) shareByDaemon(ctx context.Context, cfg config.Config, named, path, torrent, format string) (settled bool, err error) {
+// named is how the user has called it. The torrent file is written to torrent, if
+// there is one, before the link is told.
+func (a *app) shareByDaemon(ctx context.Context, cfg config.Config, named, path string, torrent *os.File, format string) (settled bool, err error) {
 	return a.handOver(ctx, cfg, func(ctx context.Context, q *asking, status *statusRow) error {
-		if torrent != "" {
-			return &notTheDaemonError{"it writes no torrent files"}
-		}
 		err := status.can(a.networks)
+		if err == nil && torrent != nil {
+			err = q.givesTorrents(ctx)
+		}
 		if err == nil {
 			err = a.extend(ctx, cfg, q, admin.Read, named, path, status)
 		}
@@ -142,13 +146,53 @@ func (a *app) shareByDaemon(ctx context.Context, cfg config.Config, named, path,
 			Hash caller.Text `json:"hash"`
 		}
 		err = q.daemon.Call(ctx, "sotto_share", params, &shared)
-		if refused := (*rpc.Error)(nil); errors.As(err, &refused) && refused.Code == rpc.CodeMethod {
+		if unknown(err) {
 			return &notTheDaemonError{"it is of another version, which cannot share"}
 		}
 		if err != nil {
 			return err
 		}
 		a.tell("handed_over", "the running daemon shares it from now on; Ctrl-C ends this view only, sotto rm ends the share")
-		return q.follow(ctx, label{ID: shared.ID, Hash: shared.Hash}, (*followed).shared)
+		var failed error
+		err = q.follow(ctx, label{ID: shared.ID, Hash: shared.Hash}, func(f *followed, r *followRow) bool {
+			if r.Magnet != "" && torrent != nil {
+				failed = q.writeTorrent(ctx, r.ID, torrent)
+				torrent = nil
+			}
+			return failed != nil || f.shared(r)
+		})
+		return errors.Join(failed, err)
 	})
+}
+
+// unknown reports whether the daemon has no such method.
+func unknown(err error) bool {
+	var refused *rpc.Error
+	return errors.As(err, &refused) && refused.Code == rpc.CodeMethod
+}
+
+// givesTorrents reports as an error that the daemon gives no torrent files.
+func (q *asking) givesTorrents(ctx context.Context) error {
+	if unknown(q.daemon.Call(ctx, "sotto_torrent", map[string]any{"id": 0}, nil)) {
+		return &notTheDaemonError{"it is of another version, which gives no torrent files"}
+	}
+	return nil
+}
+
+// writeTorrent writes the torrent file of a share, unread.
+func (q *asking) writeTorrent(ctx context.Context, id int64, to *os.File) error {
+	var out struct {
+		Metainfo []byte `json:"metainfo"` // base64
+	}
+	err := q.daemon.Call(ctx, "sotto_torrent", map[string]any{"id": id}, &out)
+	if err == nil && (len(out.Metainfo) == 0 || len(out.Metainfo) > metainfo.MaxSize) {
+		err = fmt.Errorf("%w: an answer that can be no torrent file", anon.ErrProtocol)
+	}
+	if err == nil {
+		err = overwrite(to, out.Metainfo)
+	}
+	if err != nil {
+		return fmt.Errorf("write torrent file: %w", err)
+	}
+	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"sotto/client/api/rpc"
 	"sotto/client/api/rpc/rpctest"
+	"sotto/client/metainfo"
 )
 
 // watch runs a command that does not end by itself, and reads its events.
@@ -147,6 +148,35 @@ func TestViewEndsBeforeTheDaemon(t *testing.T) {
 	_, lines := b.run(t.Context(), "ls")
 	require.Len(t, lines, 1)
 	require.Contains(t, lines[0], `"state":"fetching"`)
+}
+
+// The torrent file is there when the link is told, and names what that names; one
+// that cannot be written hinders nothing else.
+func TestShareByDaemonWritesATorrentFile(t *testing.T) {
+	b := newBench(t)
+	path, torrent := filepath.Join(b.downloads(), "notes"), filepath.Join(t.TempDir(), "notes.torrent")
+	require.NoError(t, os.WriteFile(path, []byte("la la la"), 0o600))
+	w := b.watch("share", "--torrent", torrent, path)
+	w.next("handed_over")
+	e := w.next("sharing")
+	raw, err := os.ReadFile(torrent)
+	require.NoError(t, err)
+	link, err := metainfo.ParseTorrent(raw)
+	require.NoError(t, err)
+	magnet, err := metainfo.ParseMagnet(e.Magnet)
+	require.NoError(t, err)
+	require.Equal(t, magnet.InfoHash, link.InfoHash)
+	w.stop()
+	require.Equal(t, exitInterrupted, <-w.ended)
+	require.FileExists(t, torrent)
+
+	code, _ := b.run(t.Context(), "share", "--torrent", filepath.Join(t.TempDir(), "none", "x.torrent"), path)
+	require.Equal(t, exitOther, code)
+	code, _ = b.run(t.Context(), "share", "--torrent", filepath.Join(b.downloads(), "notes"), path)
+	require.Equal(t, exitUsage, code)
+	raw, err = os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "la la la", string(raw))
 }
 
 // The daemon shares what is in its folders; the view tells when others can find

@@ -70,11 +70,6 @@ func (a *app) share(ctx context.Context, path, torrent, format string, here bool
 	case err != nil:
 		return fmt.Errorf("share: %w", err)
 	}
-	if !here {
-		if settled, err := a.shareByDaemon(ctx, cfg, named, real, torrent, format); settled {
-			return err
-		}
-	}
 	s := scope{read: []string{real}}
 	if torrent != "" {
 		if err := apart(torrent, real); err != nil {
@@ -85,6 +80,11 @@ func (a *app) share(ctx context.Context, path, torrent, format string, here bool
 			return err
 		}
 		defer done()
+	}
+	if !here {
+		if settled, err := a.shareByDaemon(ctx, cfg, named, real, s.torrent, format); settled {
+			return err
+		}
 	}
 	j := &job{Share: &shareJob{Path: real, Name: filepath.Base(named), Torrent: torrent != "", Format: format}}
 	return a.have(ctx, cfg, j, s)
@@ -108,8 +108,8 @@ func apart(torrent, shared string) error {
 	return nil
 }
 
-// openTorrent opens the file that the engine is to write the torrent to. done
-// removes it if the engine did not.
+// openTorrent opens the file that the torrent is to be written to. done removes it
+// if nobody did.
 func (s *scope) openTorrent(path string) (done func(), err error) {
 	_, err = os.Lstat(path)
 	made := errors.Is(err, fs.ErrNotExist)
