@@ -143,6 +143,11 @@ func (o *owner) seek(t *torrent, folder string) error {
 	o.halt(t) // what runs writes to the old place
 	err := o.commit([]*torrent{t}, func(t *torrent) {
 		t.rec.Dir, t.rec.Unfinished, t.own.Unseen = folder, "", t.info != nil
+		if t.own.Share != nil {
+			s := *t.own.Share
+			s.Path = filepath.Join(folder, filepath.Base(s.Path))
+			t.own.Share = &s
+		}
 	})
 	if err != nil {
 		return err

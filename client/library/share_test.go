@@ -340,3 +340,23 @@ func (d *deaf) Probe(ctx context.Context) (transport.Status, error) {
 func (d *deaf) NewKey(ctx context.Context) (anon.Secret, error) {
 	return d.Transport.(transport.Keymaker).NewKey(ctx)
 }
+
+// Who has moved what is shared says where it is now, and it is shared from there.
+func TestShareIsMovedByItsOwner(t *testing.T) { synctest.Test(t, testShareIsMovedByItsOwner) }
+
+func testShareIsMovedByItsOwner(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	l := b.start()
+	dir, _, files := sample(t, "album", 100_000)
+	got, _ := l.share(dir, rpc.Share{})
+	to := t.TempDir()
+	require.NoError(t, os.Rename(dir, filepath.Join(to, "album")))
+	require.NoError(t, l.Move(t.Context(), []int64{got.ID}, to, false))
+	l.until(got.ID, "looked at", func(t rpc.Torrent) bool { return t.Folder == to && seeding(t) })
+	_, link := l.published(got.ID)
+	b.fetched(link, files)
+	require.Equal(t, rpc.NoFault, l.get(got.ID).Fault)
+	again, err := l.Share(t.Context(), rpc.Share{Path: filepath.Join(to, "album")})
+	require.NoError(t, err)
+	require.True(t, again.Duplicate)
+}
