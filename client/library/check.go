@@ -74,12 +74,16 @@ func (j *inspection) run(ctx context.Context, names engine.Names, gauge *atomic.
 	had := j.resume != nil && wire.Bitfield(j.resume.Pieces).Count() > 0
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if had && !j.all {
+		if had && !j.all || j.opts.ReadOnly {
 			return nil, false, errFolderGone // an unplugged disk looks like this
 		}
 		files = make([]fs.FileInfo, len(names.Final))
 	case err != nil:
 		return nil, false, err
+	}
+	there := func(f fs.FileInfo) bool { return f != nil }
+	if j.opts.ReadOnly && !slices.ContainsFunc(files, there) {
+		return nil, false, errFilesGone // nobody can fetch the user's own again
 	}
 	now := stamps(files)
 	var unsure []byte

@@ -360,3 +360,19 @@ func testShareIsMovedByItsOwner(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, again.Duplicate)
 }
+
+// A share that is verified while it is away is away, and no fault of the disk.
+func TestVerifyOfAShareThatIsAway(t *testing.T) { synctest.Test(t, testVerifyOfAShareThatIsAway) }
+
+func testVerifyOfAShareThatIsAway(t *testing.T) {
+	b := newLab(t, memory.Options{})
+	l := b.start()
+	dir, _, _ := sample(t, "album", 100_000)
+	got, _ := l.share(dir, rpc.Share{})
+	require.NoError(t, os.Rename(dir, dir+".away"))
+	require.NoError(t, l.Act(t.Context(), rpc.Verify, []int64{got.ID}))
+	l.expect(health.FilesMissing)
+	require.NoError(t, os.Rename(dir+".away", dir))
+	l.until(got.ID, "back", func(t rpc.Torrent) bool { return seeding(t) && t.Magnet != "" })
+	l.expect()
+}
