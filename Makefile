@@ -6,7 +6,7 @@
 # make install the program, the page, the completions and the unit, below PREFIX
 # make reproduce   builds twice, elsewhere and from nothing, and compares
 # make kernels the walls on Debian's kernels of 5.10 to 7.2, emulated, amd64 and
-#              arm64: half an hour; installs qemu and downloads 250 MB of kernels
+#              arm64: half an hour; installs qemu, downloads 300 MB
 # make torture the tests that kill and damage, for longer
 
 GO ?= go
@@ -111,8 +111,8 @@ torture:
 	$(GO) test -count=1 -timeout 90m -v -run TestEngineKilledAtAnyInstant ./testnet/e2e -e2e.kills 1000
 	$(GO) test -count=1 -timeout 90m -v -run TestDaemonKilledAtAnyInstant ./testnet/e2e -e2e.upkills 200
 
-# Kernels are unpacked into a cache of this user's, not installed. The tests of
-# anon/cage run where people's machines are; all of them would take hours.
+# Kernels are unpacked into a cache of this user's, not installed. One of them runs
+# the tests of anon/cage too, which takes as long as all the rest.
 kernels:
 	sh testnet/install.sh qemu-system-x86 qemu-system-arm
 	$(GO) run ./testnet/kernels

@@ -72,8 +72,7 @@ func run(ctx context.Context, only, cache string, tests []string) error {
 		ran++
 		found, err := m.boot(ctx, cache, tests)
 		for _, f := range found {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d of %d\t%s\n", f.Kernel, f.Scene, f.Label, f.Exit,
-				f.Landlock, f.Blocked, f.Tried, strings.Join(f.Open, ", "))
+			fmt.Fprintln(table, f.row())
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()

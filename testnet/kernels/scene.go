@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // scene is one run of sotto prove in a machine, or of a package's tests.
@@ -54,6 +55,18 @@ type finding struct {
 	Open     []string // attempts that got through
 	Missing  []string
 	Said     string // the end of what the program said, when it failed
+}
+
+// row is a line of the table. A package's tests count no attempts here.
+func (f finding) row() string {
+	switch {
+	case f.Absent:
+		return fmt.Sprintf("%s\t%s\tno such setting\t\t\t\t", f.Kernel, f.Scene)
+	case f.Tried == 0:
+		return fmt.Sprintf("%s\t%s\t%s\t%d\t\t\t", f.Kernel, f.Scene, f.Label, f.Exit)
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%d\t%d\t%d of %d\t%s", f.Kernel, f.Scene, f.Label, f.Exit,
+		f.Landlock, f.Blocked, f.Tried, strings.Join(f.Open, ", "))
 }
 
 // minTried is how many attempts a machine as bare as ours has something to try
