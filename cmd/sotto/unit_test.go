@@ -36,7 +36,7 @@ func TestUnit(t *testing.T) {
 		never = append(never, strconv.Itoa(code))
 	}
 	require.Equal(t, strings.Join(never, " "), values["RestartPreventExitStatus"])
-	for _, wall := range []string{"RestrictNamespaces", "PrivateUsers", "SystemCallFilter", "PrivateMounts", "ProtectProc"} {
+	for _, wall := range []string{"RestrictNamespaces", "PrivateUsers", "SystemCallFilter", "PrivateMounts", "ProtectProc", "SystemCallArchitectures"} {
 		require.NotContains(t, values, wall, "the walls need what it takes")
 	}
 	require.Contains(t, string(raw), "LoadCredentialEncrypted="+credentialName+":")
