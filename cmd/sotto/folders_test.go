@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +43,7 @@ func (d *upNow) handing(t *testing.T, args ...string) (said string) {
 		}
 	}
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	go func() { out.ReadFrom(r) }()
+	io.Copy(io.Discard, r)
 	cmd.Wait()
 	return out.String()
 }
