@@ -6,7 +6,7 @@
 // can give.
 //
 //	go run ./testnet/kernels                          # every kernel, both processors
-//	go run ./testnet/kernels -only '12 .*amd64'       # some of them
+//	go run ./testnet/kernels -only '12, .*amd64'       # some of them
 //	go run ./testnet/kernels -tests cage,broker       # with the tests of these packages of anon
 //
 // It changes nothing of the machine that it runs on: kernels are downloaded by
