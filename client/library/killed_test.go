@@ -55,7 +55,7 @@ func liveUntilKilled(t *testing.T, dir string) {
 	ctx := context.Background()
 	require.NoError(t, l.Act(ctx, rpc.Stop, []int64{id}))
 	require.NoError(t, l.Act(ctx, rpc.Verify, []int64{id}))
-	found := l.until(id, "verified", func(t rpc.Torrent) bool { return t.State == rpc.Stopped })
+	found := l.until(id, "verified", func(t rpc.Torrent) bool { return t.State == rpc.Stopped && len(t.Pieces) > 0 })
 	fmt.Println("found", hex.EncodeToString(found.Pieces))
 	tier := [][]string{{s.link.Trackers[0].URL}}
 	require.NoError(t, l.Change(ctx, []int64{id}, rpc.Change{Trackers: &tier}))
