@@ -88,8 +88,8 @@ func TestShareByTheDaemon(t *testing.T) {
 	require.Contains(t, typed(t, alice, "show", "sample"), "an address that stays")
 }
 
-// What is fetched elsewhere than in the daemon's folders is fetched without it,
-// and said aloud.
+// With --here no daemon is asked, and the engine of the one that runs is given
+// nothing.
 func TestGetBesideTheDaemon(t *testing.T) {
 	t.Parallel()
 	_, magnet, want := share(t, newUser(t, "tor"), 1*mib)
@@ -97,10 +97,11 @@ func TestGetBesideTheDaemon(t *testing.T) {
 	up(t, bob)
 	other := filepath.Join(bob.Dir, "other")
 	require.NoError(t, os.Mkdir(other, 0o700))
-	said := typed(t, bob, "get", "--network", "tor", "-o", other, magnet)
-	require.Contains(t, said, "not handed to the running daemon")
+	said := typed(t, bob, "get", "--here", "--network", "tor", "-o", other, magnet)
+	require.NotContains(t, said, "daemon")
 	got, err := user.Sums(filepath.Join(other, "sample"))
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 	require.Equal(t, 1, strings.Count(typed(t, bob, "ls"), "\n"))
+	require.NotContains(t, typed(t, bob, "folders"), other)
 }
