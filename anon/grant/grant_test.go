@@ -99,7 +99,7 @@ func refused(t *testing.T, rules *grant.Rules, path string, write bool, why stri
 func TestSystemFoldersAreRefused(t *testing.T) {
 	rules := new(grant.Rules)
 	for _, path := range []string{
-		"/", "/etc", "/etc/ssh", "/proc", "/proc/self", "/proc/self/root/tmp/x", "/sys/fs", "/dev", "/dev/shm", "/dev/shm/x", "/run", "/run/user/1000", "/run/media",
+		"/", "/etc", "/etc/ssh", "/proc", "/proc/self", "/proc/self/cwd/x", "/sys/fs", "/dev", "/dev/shm", "/dev/shm/x", "/run", "/run/user/1000", "/run/media",
 		"/run/media/bob", "/boot", "/usr", "/usr/local/bin", "/bin", "/sbin/x", "/lib/x", "/lib64", "/var", "/var/lib/tor", "/var/tmp", "/nix/store",
 		"/snap/x", "/net/host/share", "/afs/cell", "/misc/x", "/home", "/home/bob", "/media", "/opt", "/root", "/tmp", "relative", "", "./x", "//tmp/x",
 	} {

@@ -56,7 +56,7 @@ func furnish() error {
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
-		if err = errors.Join(err, os.WriteFile("/root/"+name, raw, 0o755), os.Remove("/"+name)); err != nil {
+		if err = errors.Join(err, os.WriteFile(filepath.Join("/root", name), raw, 0o755), os.Remove("/"+name)); err != nil {
 			return fmt.Errorf("furnish: %w", err)
 		}
 	}
