@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sotto/anon/admin"
+	"sotto/anon/grant"
 	"sotto/client/api/caller"
 	"sotto/client/config"
 	"sotto/client/metainfo"
@@ -177,7 +178,7 @@ func (a *app) unused(ctx context.Context, cfg config.Config, path string) error 
 	}
 	var there []string
 	for _, r := range list {
-		if within(path, filepath.Join(string(r.Folder), string(r.Name))) {
+		if grant.Within(path, filepath.Join(string(r.Folder), string(r.Name))) {
 			there = append(there, fmt.Sprintf("%d %s", r.ID, metainfo.Printable(string(r.Name), 40)))
 		}
 	}

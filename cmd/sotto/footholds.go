@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"sotto/anon/grant"
 	"sotto/client/config"
 )
 
@@ -34,7 +35,7 @@ func (a *app) warnOfFolder(dir, state string, footholds []string) {
 	if err == nil {
 		home, err = filepath.EvalSymlinks(home)
 	}
-	if err == nil && within(dir, home) || within(dir, state) {
+	if err == nil && grant.Within(dir, home) || grant.Within(dir, state) {
 		inside = append(inside, "your keys")
 	}
 	for _, f := range footholds {

@@ -139,13 +139,6 @@ func linkScope(from string) (string, []string, error) {
 	return path, []string{path}, nil
 }
 
-// within reports whether a path is a folder or below it; both are absolute and
-// free of links.
-func within(folder, path string) bool {
-	below, err := filepath.Rel(folder, path)
-	return err == nil && filepath.IsLocal(below)
-}
-
 // selectFiles puts what --files says into the link; "" leaves it as it is.
 func selectFiles(link *metainfo.Link, files string) error {
 	switch files {

@@ -137,7 +137,7 @@ func (g *ground) fit(a grant.Grant) error {
 	if err := g.rules.Check(a); err != nil {
 		return err
 	}
-	steers := func(dir string) bool { return within(a.Path, dir) }
+	steers := func(dir string) bool { return grant.Within(a.Path, dir) }
 	for _, path := range g.all() {
 		if a.Write && slices.ContainsFunc(linkFolders(path), steers) {
 			return &grant.Refused{Path: a.Path, Why: "holds a link on the way to a folder of the configuration"}
@@ -149,7 +149,7 @@ func (g *ground) fit(a grant.Grant) error {
 	below, err := filepath.Rel(g.run, a.Path)
 	rest, named := strings.CutPrefix(below, runPrefix)
 	made := err == nil && named && rest != "" && '0' <= rest[0] && rest[0] <= '9' // as os.MkdirTemp names it
-	if within(a.Path, g.run) || made {
+	if grant.Within(a.Path, g.run) || made {
 		return &grant.Refused{Path: a.Path, Why: "holds what a router is started with, or lies in it"}
 	}
 	return nil

@@ -102,15 +102,15 @@ func (g *ground) find(path string) (string, error) {
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%w: %w", errNotThere, err)
-	case within(real, g.state):
+	case grant.Within(real, g.state):
 		return "", fmt.Errorf("%w: %s", errKeysInside, path)
-	case within(g.state, real):
+	case grant.Within(g.state, real):
 		return "", fmt.Errorf("%w: %s", errInState, path)
 	case g.steered(path):
 		return "", fmt.Errorf("%w: %s", errSteered, path)
 	case holds(real, g.passphrase):
 		return "", fmt.Errorf("%w: %s", errPassphraseInside, path)
-	case g.run != "" && within(real, g.run):
+	case g.run != "" && grant.Within(real, g.run):
 		return "", fmt.Errorf("%w: %s", errRunInside, path)
 	case g.writes(path) && holds(real, g.settings):
 		return "", fmt.Errorf("%w: %s", errSettingsInside, path)
@@ -126,7 +126,7 @@ func (g *ground) find(path string) (string, error) {
 func (g *ground) steered(path string) bool {
 	for _, dir := range linkFolders(path) {
 		for _, w := range g.all() {
-			if real, err := realPath(w); err == nil && g.writes(w) && within(real, dir) {
+			if real, err := realPath(w); err == nil && g.writes(w) && grant.Within(real, dir) {
 				return true
 			}
 		}
@@ -173,7 +173,7 @@ func holds(folder, file string) bool {
 		return false
 	}
 	real, err := realPath(file)
-	return err == nil && within(folder, real)
+	return err == nil && grant.Within(folder, real)
 }
 
 func (g *ground) all() []string {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"sotto/anon/grant"
 	torhome "sotto/transport/tor/router"
 )
 
@@ -39,7 +40,7 @@ func runBase(folders []string) (string, error) {
 		return "", nil
 	}
 	for _, base := range runBases() {
-		if slices.ContainsFunc(folders, func(f string) bool { return within(f, base) }) {
+		if slices.ContainsFunc(folders, func(f string) bool { return grant.Within(f, base) }) {
 			continue
 		}
 		// Whether tor takes sockets there is for who makes its folder to say.

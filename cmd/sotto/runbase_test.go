@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"sotto/anon"
+	"sotto/anon/grant"
 )
 
 // Who may write where tor's settings lie starts any program outside the walls.
@@ -41,7 +42,7 @@ func TestRouterStartsOutsideTheEnginesFolders(t *testing.T) {
 			raw, err := os.ReadFile(told)
 			require.NoError(t, err)
 			require.NoError(t, os.Remove(told))
-			require.False(t, within(data, filepath.Dir(string(trimLine(raw)))), "the engine can write to %s", raw)
+			require.False(t, grant.Within(data, filepath.Dir(string(trimLine(raw)))), "the engine can write to %s", raw)
 		})
 	}
 }
@@ -68,7 +69,7 @@ func TestRunBase(t *testing.T) {
 	require.Empty(t, left)
 	got, err = runBase([]string{base})
 	require.NoError(t, err)
-	require.False(t, within(base, got))
+	require.False(t, grant.Within(base, got))
 	_, err = runBase([]string{"/"})
 	require.ErrorIs(t, err, errNoRunBase)
 	require.Equal(t, exitUsage, explain(err).Code)

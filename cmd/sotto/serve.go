@@ -16,6 +16,7 @@ import (
 
 	"sotto/anon"
 	"sotto/anon/cage"
+	"sotto/anon/grant"
 	"sotto/client/api"
 	"sotto/client/api/rpc"
 	"sotto/client/health"
@@ -78,7 +79,7 @@ func adopt(st *store.Store, j *upJob, log *slog.Logger) error {
 		return err
 	}
 	n, err := st.Adopt(records, func(dir string) bool {
-		return slices.ContainsFunc(j.Lands.Folders, func(f string) bool { return within(f, dir) })
+		return slices.ContainsFunc(j.Lands.Folders, func(f string) bool { return grant.Within(f, dir) })
 	})
 	if err != nil {
 		log.Warn("a download that get has left cannot be taken over")

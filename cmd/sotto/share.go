@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sotto/anon/grant"
 	"sotto/client"
 	"sotto/client/metainfo"
 	"sotto/transport"
@@ -102,7 +103,7 @@ func apart(torrent, shared string) error {
 	} else if folder, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
 		path = filepath.Join(folder, filepath.Base(path))
 	}
-	if within(shared, path) {
+	if grant.Within(shared, path) {
 		return badUsage(errors.New("write torrent file: it would be among what is shared; choose another place"))
 	}
 	return nil

@@ -238,7 +238,7 @@ func (j *upJob) scope() scope {
 	read := slices.Clone(j.Lands.ShareDirs)
 	for _, at := range j.Lands.Given {
 		// A mount for reading would lie on top of the folder around it.
-		if !slices.ContainsFunc(write, func(f string) bool { return within(f, at) }) {
+		if !slices.ContainsFunc(write, func(f string) bool { return grant.Within(f, at) }) {
 			read = append(read, at)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"sotto/anon/admin"
+	"sotto/anon/grant"
 	"sotto/client/api/caller"
 	"sotto/client/config"
 	"sotto/client/metainfo"
@@ -66,7 +67,7 @@ func engineSteers(ctx context.Context, cfg config.Config, path string) (bool, er
 	}
 	return slices.ContainsFunc(answer.Folders, func(f admin.Folder) bool {
 		real, err := realPath(f.Path)
-		return f.Write && err == nil && slices.ContainsFunc(links, func(dir string) bool { return within(real, dir) })
+		return f.Write && err == nil && slices.ContainsFunc(links, func(dir string) bool { return grant.Within(real, dir) })
 	}), nil
 }
 
@@ -93,5 +94,5 @@ func (s *statusRow) has(do admin.Verb, path string) bool {
 	if do == admin.Read {
 		folders = slices.Concat(s.ShareDirs, s.Folders)
 	}
-	return slices.ContainsFunc(folders, func(f caller.Text) bool { return within(string(f), path) })
+	return slices.ContainsFunc(folders, func(f caller.Text) bool { return grant.Within(string(f), path) })
 }
